@@ -1,0 +1,32 @@
+using System.Diagnostics;
+
+namespace KimiLinear.Tensors;
+
+/// <summary>A tensor as a file holds it: a view of mapped memory that lives as long as the checkpoint it came from.</summary>
+/// <remarks>The address has no alignment beyond one byte.</remarks>
+internal sealed unsafe class StoredTensor
+{
+    public StoredTensor(string name, DataType dataType, Shape shape, byte* data, string filePath)
+    {
+        Debug.Assert(data != null || shape.ElementCount == 0, "A tensor with values needs memory.");
+        Name = name;
+        DataType = dataType;
+        Shape = shape;
+        Data = data;
+        FilePath = filePath;
+    }
+
+    public string Name { get; }
+
+    public DataType DataType { get; }
+
+    public Shape Shape { get; }
+
+    /// <summary>First byte of the values, row-major.</summary>
+    public byte* Data { get; }
+
+    public long ByteCount => Shape.ElementCount * DataType.SizeInBytes();
+
+    /// <summary>The file the tensor lies in, for messages.</summary>
+    public string FilePath { get; }
+}
