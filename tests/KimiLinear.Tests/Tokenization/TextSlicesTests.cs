@@ -19,11 +19,14 @@ public sealed class TextSlicesTests
     [InlineData(" ", 60_000, new[] { 25_000, 25_000, 10_000 })]
     [InlineData("\u001C", 25_001, new[] { 25_000, 1 })]
     [InlineData("😀", 25_001, new[] { 50_000, 2 })] // the limit counts code points
-    [InlineData("\uD83D", 25_001, new[] { 25_000, 1 })]
     [InlineData("a ", 20_000, new[] { 40_000 })] // no run is long
     [InlineData("a ", 200_001, new[] { 400_000, 2 })]
     public void Enumerate_LongText_CutsRunsAndBlocks(string unit, int count, int[] lengths) =>
         Assert.Equal(lengths, Lengths(string.Concat(Enumerable.Repeat(unit, count))));
+
+    [Fact]
+    public void Enumerate_LoneSurrogates_CountAsOneCodePointEach() =>
+        Assert.Equal([25_000, 1], Lengths(new string('\uD83D', 25_001)));
 
     [Fact]
     public void Enumerate_BlockEndsInsideARun_StartsCountingAgain()
