@@ -148,7 +148,12 @@ public sealed class KimiTokenizer
     /// <param name="id">The id, or 0 when there is no such token.</param>
     /// <returns>Whether the model has a special token of that name.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is <see langword="null"/>.</exception>
-    public bool TryGetSpecialTokenId(string name, out int id) => _specialIds.TryGetValue(name, out id);
+    public bool TryGetSpecialTokenId(string name, out int id)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+
+        return _specialIds.TryGetValue(name, out id);
+    }
 
     /// <summary>Gets the id of a special token that the model must have.</summary>
     /// <param name="name">The name, such as <c>&lt;|im_end|&gt;</c>.</param>
