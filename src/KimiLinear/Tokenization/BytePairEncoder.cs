@@ -2,7 +2,7 @@ using System.Text;
 
 namespace KimiLinear.Tokenization;
 
-/// <summary>Turns one piece of text into tokens by merging byte pairs. Holds scratch memory: one for each encoding call.</summary>
+/// <summary>Turns one piece of text into tokens by merging byte pairs. Holds scratch memory: one per encoding call.</summary>
 /// <remarks>
 /// Microsoft.ML.Tokenizers 2.0.1 finds the same tokens, and the tests hold this class against it, but it searches all pairs
 /// again for every merge: a piece of 100,000 bytes, which a line of symbols reaches, takes seconds where a heap takes

@@ -78,7 +78,8 @@ internal static class VocabularyReader
 
         if (rank != vocabulary.Count)
         {
-            throw Damaged(path, lineNumber, $"must have rank {vocabulary.Count}, the next after the line before, but has", rankDigits);
+            string rule = $"must have rank {vocabulary.Count}, the next after the line before, but has";
+            throw Damaged(path, lineNumber, rule, rankDigits);
         }
 
         if (!vocabulary.TryAdd(token.AsSpan(0, length)))

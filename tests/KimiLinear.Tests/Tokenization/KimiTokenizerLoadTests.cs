@@ -171,7 +171,7 @@ public sealed class KimiTokenizerLoadTests : IDisposable
     [InlineData("""{"added_tokens_decoder": {"256": {"content": "\ud800"}}}""", "holds text that is not valid Unicode")]
     [InlineData("""{"added_tokens_decoder": {"\ud800": {"content": "x"}}}""", "holds text that is not valid Unicode")]
     [InlineData("""{"added_tokens_decoder": {"256": {"content": "x"}, "256": {"content": "y"}}}""", "names id 256 twice")]
-    [InlineData("""{"added_tokens_decoder": {"256": {"content": "x"}, "257": {"content": "x"}}}""", "names the special token 'x' twice")]
+    [InlineData("""{"added_tokens_decoder": {"256": {"content": "x"}, "257": {"content": "x"}}}""", "special token 'x' twice")]
     [InlineData("""{"added_tokens_decoder": {"256": {"content": "<|reserved_token_300|>"}}}""", "'<|reserved_token_300|>' twice")]
     public void Load_DamagedSettings_ThrowsWithFileAndValue(string json, string complaint)
     {

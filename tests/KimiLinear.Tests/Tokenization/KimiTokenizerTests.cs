@@ -79,7 +79,9 @@ public sealed class KimiTokenizerTests
     {
         using TemporaryTokenizerFolder folder = new();
         folder.WriteVocabulary(TemporaryTokenizerFolder.SingleByteLines());
-        folder.WriteSettings("""{"added_tokens_decoder": {"256": {"content": "<a"}, "257": {"content": "<a>"}, "258": {"content": "a>b"}}}""");
+        folder.WriteSettings("""
+            {"added_tokens_decoder": {"256": {"content": "<a"}, "257": {"content": "<a>"}, "258": {"content": "a>b"}}}
+            """);
 
         Assert.Equal([257, 'b', 256, 258], folder.Load().Encode("<a>b<aa>b", allowSpecialTokens: true));
     }
