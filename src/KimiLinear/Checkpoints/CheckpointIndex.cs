@@ -43,7 +43,8 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
         if (missing.Length > 0)
         {
             throw new CheckpointFormatException(
-                $"'{FilePath}' names {FileNames().Count} files, but {missing.Length} of them are not there: {string.Join(", ", missing)}. "
+                $"'{FilePath}' names {FileNames().Count} files, but {missing.Length} of them are not there: "
+                + $"{string.Join(", ", missing)}. "
                 + "Fetch them into the same folder.",
                 FilePath);
         }
@@ -75,7 +76,8 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
         if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty(WeightMapKey, out JsonElement map)
             || map.ValueKind != JsonValueKind.Object)
         {
-            throw new CheckpointFormatException($"'{filePath}' must be a JSON object with an object {WeightMapKey}, but is not.", filePath);
+            throw new CheckpointFormatException(
+                $"'{filePath}' must be a JSON object with an object {WeightMapKey}, but is not.", filePath);
         }
 
         Dictionary<string, string> fileByTensor = [];
@@ -84,7 +86,8 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
             if (property.Value.ValueKind != JsonValueKind.String)
             {
                 throw new CheckpointFormatException(
-                    $"The {WeightMapKey} of '{filePath}' must map each tensor to a file name, but {property.Name} maps to {property.Value.ValueKind}.",
+                    $"The {WeightMapKey} of '{filePath}' must map each tensor to a file name, but {property.Name} maps to "
+                    + $"{property.Value.ValueKind}.",
                     filePath);
             }
 
@@ -92,7 +95,9 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
             if (!IsPlainFileName(fileName))
             {
                 throw new CheckpointFormatException(
-                    $"The {WeightMapKey} of '{filePath}' must name files in its own folder, but {property.Name} maps to '{fileName}'.", filePath);
+                    $"The {WeightMapKey} of '{filePath}' must name files in its own folder, but {property.Name} maps to "
+                    + $"'{fileName}'.",
+                    filePath);
             }
 
             fileByTensor.Add(property.Name, fileName);

@@ -4,8 +4,12 @@ using System.Text.Json;
 
 namespace KimiLinear.Configuration;
 
-/// <summary>Typed reading of one JSON object of a configuration file; every refusal names the key, the rule and the value.</summary>
-/// <remarks>A key whose value is <c>null</c> counts as absent, as it does in the implementations that write these files.</remarks>
+/// <summary>
+/// Typed reading of one JSON object of a configuration file; every refusal names the key, the rule and the value.
+/// </summary>
+/// <remarks>
+/// A key whose value is <c>null</c> counts as absent, as it does in the implementations that write these files.
+/// </remarks>
 /// <param name="json">The object.</param>
 /// <param name="filePath">The file it comes from, for messages.</param>
 /// <param name="path">Where the object lies in the file, with a trailing dot; empty for the outermost.</param>
@@ -107,7 +111,8 @@ internal sealed class ConfigurationObject(JsonElement json, string? filePath, st
         return float.IsFinite(number) && accepts(number) ? number : throw Refuse(spelling, rule, value);
     }
 
-    public float? OptionalPositiveSingle(ConfigurationKey key) => OptionalSingle(key, number => number > 0, "must be a positive number");
+    public float? OptionalPositiveSingle(ConfigurationKey key) =>
+        OptionalSingle(key, number => number > 0, "must be a positive number");
 
     public bool? OptionalBoolean(ConfigurationKey key) => !TryFind(key, out JsonElement value, out string spelling)
         ? null
