@@ -43,8 +43,7 @@ internal static class SafetensorsHeader
         {
             throw new CheckpointFormatException(
                 $"'{filePath}' is cut off within its header: the header claims {headerBytes} bytes, but only "
-                + $"{fileBytes - PrefixBytes} follow. "
-                + "Fetch the file again.",
+                + $"{fileBytes - PrefixBytes} follow. Fetch the file again.",
                 filePath);
         }
 
@@ -75,8 +74,8 @@ internal static class SafetensorsHeader
         if (entry.Begin > entry.End)
         {
             throw new CheckpointFormatException(
-                $"{entry.Name} has data_offsets [{entry.Begin}, {entry.End}] in '{filePath}', but the first must not be above "
-                + $"the second.",
+                $"{entry.Name} has data_offsets [{entry.Begin}, {entry.End}] in '{filePath}', but the first must not "
+                + "be above the second.",
                 filePath);
         }
 
@@ -111,8 +110,8 @@ internal static class SafetensorsHeader
         if (end > dataBytes)
         {
             throw new CheckpointFormatException(
-                $"'{filePath}' is cut off: its tensors need {end} bytes of data, but only {dataBytes} are there. Fetch the file "
-                + $"again.",
+                $"'{filePath}' is cut off: its tensors need {end} bytes of data, but only {dataBytes} are there. "
+                + "Fetch the file again.",
                 filePath);
         }
 

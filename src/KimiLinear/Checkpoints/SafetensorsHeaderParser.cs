@@ -36,7 +36,7 @@ internal ref struct SafetensorsHeaderParser
         {
             throw new CheckpointFormatException(
                 $"The header of '{filePath}' must be a JSON object that begins at once. The file is damaged or no safetensors "
-                + $"file.",
+                + "file.",
                 filePath);
         }
 

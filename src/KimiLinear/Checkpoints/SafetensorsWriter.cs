@@ -200,7 +200,7 @@ public sealed class SafetensorsWriter : IDisposable
             int size = dataType.SizeInBytes();
             throw new ArgumentException(
                 $"{name} must have {needed / size} values for the shape {new Shape(shape)}, but {bytes.Length / size} were "
-                + $"given.",
+                + "given.",
                 nameof(shape));
         }
 
