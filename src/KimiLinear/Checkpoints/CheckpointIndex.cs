@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KimiLinear.Configuration;
 
 namespace KimiLinear.Checkpoints;
 
@@ -14,18 +15,15 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
     // Enough to see what is going on; a checkpoint with one wrong file can have thousands of wrong lines.
     private const int MaxListedProblems = 20;
 
-    private static readonly JsonDocumentOptions StrictJson = new() { AllowDuplicateProperties = false };
-
     /// <summary>Reads an index file.</summary>
     /// <exception cref="CheckpointFormatException">It is damaged, or names a file outside its folder.</exception>
     public static CheckpointIndex Load(string filePath)
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(filePath), StrictJson);
-            return new CheckpointIndex(filePath, ReadWeightMap(document.RootElement, filePath));
+            return new CheckpointIndex(filePath, ReadWeightMap(StrictJson.Parse(File.ReadAllBytes(filePath)), filePath));
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        catch (JsonException exception)
         {
             throw new CheckpointFormatException($"'{filePath}' is not valid JSON: {exception.Message}", filePath, exception);
         }

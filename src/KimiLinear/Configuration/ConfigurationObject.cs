@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Text;
 using System.Text.Json;
 
 namespace KimiLinear.Configuration;
@@ -17,22 +16,14 @@ internal sealed class ConfigurationObject(JsonElement json, string? filePath, st
 {
     private const int LongestQuotedValue = 80;
 
-    private static readonly JsonDocumentOptions StrictJson = new() { AllowDuplicateProperties = false };
-
     /// <summary>Parses a whole file's bytes, which must hold one JSON object.</summary>
     public static ConfigurationObject Parse(ReadOnlySpan<byte> utf8Json, string? filePath)
     {
-        if (utf8Json.StartsWith(Encoding.UTF8.Preamble))
-        {
-            utf8Json = utf8Json[Encoding.UTF8.Preamble.Length..];
-        }
-
         try
         {
-            using JsonDocument document = JsonDocument.Parse(utf8Json.ToArray(), StrictJson);
-            return FromElement(document.RootElement.Clone(), filePath);
+            return FromElement(StrictJson.Parse(utf8Json), filePath);
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        catch (JsonException exception)
         {
             throw new ModelConfigurationException(
                 $"{Describe(filePath)} is not valid JSON: {exception.Message}", filePath, exception);

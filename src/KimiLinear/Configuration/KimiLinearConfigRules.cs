@@ -55,8 +55,8 @@ internal static class KimiLinearConfigRules
         if (active > reachable)
         {
             throw Refuse(
-                $"num_experts_per_token must be at most {reachable}, the experts in the {activeGroups} of {groups} groups that "
-                + $"topk_group keeps, but is {active}",
+                $"num_experts_per_token must be at most {reachable}, the experts that topk_group ({activeGroups}) keeps of "
+                + $"num_expert_group ({groups}), but is {active}",
                 filePath);
         }
     }
