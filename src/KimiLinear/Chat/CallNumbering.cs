@@ -11,9 +11,9 @@ public static class CallNumbering
 {
     /// <summary>Renumbers the calls, and with them the results that answer them.</summary>
     /// <remarks>
-    /// An id that has the form already, names its own tool and is higher than all before it is kept, so the history keeps its numbers
-    /// when its beginning is cut off or its end grows. Of several calls with one id, a result answers the first unanswered one in the
-    /// latest group of calls; a result that answers no call keeps its id.
+    /// An id that has the form already, names its own tool and is higher than all before it is kept, so the history keeps its
+    /// numbers when its beginning is cut off or its end grows. Of several calls with one id, a result answers the first
+    /// unanswered one in the latest group of calls; a result that answers no call keeps its id.
     /// </remarks>
     /// <param name="turns">The conversation, oldest turn first; not changed.</param>
     /// <returns>The conversation with other ids; turns in which nothing changed are the same instances.</returns>
@@ -24,7 +24,9 @@ public static class CallNumbering
         return new Walk().Renumber(turns);
     }
 
-    /// <summary>The index for the next call: one more than the highest that the conversation holds before or after renumbering.</summary>
+    /// <summary>
+    /// The index for the next call: one more than the highest that the conversation holds before or after renumbering.
+    /// </summary>
     /// <param name="turns">The conversation, oldest turn first, renumbered or not.</param>
     /// <returns>The index, 0 if there are no calls. An id made with it is new to the conversation.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="turns"/> is <see langword="null"/>.</exception>
@@ -71,7 +73,8 @@ public static class CallNumbering
 
         private ToolCall Renumber(ToolCall call)
         {
-            bool isKept = NativeCallId.TryParse(call.Id, out string? name, out int index) && name == call.Name && index >= _nextIndex;
+            bool isNative = NativeCallId.TryParse(call.Id, out string? name, out int index) && name == call.Name;
+            bool isKept = isNative && index >= _nextIndex;
             string newId = isKept ? call.Id : NativeCallId.Create(call.Name, _nextIndex);
             _nextIndex = (isKept ? index : _nextIndex) + 1;
             _latest[call.Id] = newId;

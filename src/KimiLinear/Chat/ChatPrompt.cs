@@ -14,8 +14,8 @@ public sealed record ChatPrompt(
 {
     /// <summary>Reads a request in the form of the OpenAI API.</summary>
     /// <param name="json">
-    /// An object with <c>messages</c> and perhaps <c>tools</c> (null: none) and <c>add_generation_prompt</c> (null or missing: true).
-    /// Other members are ignored.
+    /// An object with <c>messages</c> and perhaps <c>tools</c> (null: none) and <c>add_generation_prompt</c> (null or missing:
+    /// true). Other members are ignored.
     /// </param>
     /// <returns>The prompt.</returns>
     /// <exception cref="JsonException"><paramref name="json"/> is not such an object; the message names the place.</exception>

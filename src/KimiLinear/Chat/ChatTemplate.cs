@@ -18,7 +18,8 @@ public static class ChatTemplate
 
     /// <summary>Renders a conversation as text, byte for byte as the published template does.</summary>
     /// <remarks>
-    /// A message that contains a marker's text cannot be told from a marker here; use <see cref="Encode"/> for what a model reads.
+    /// A message that contains a marker's text cannot be told from a marker here; use <see cref="Encode"/> for what a model
+    /// reads.
     /// </remarks>
     /// <param name="turns">The conversation, oldest turn first; may be empty.</param>
     /// <param name="tools">The tools to declare; <see langword="null"/> or empty for none.</param>
@@ -35,8 +36,8 @@ public static class ChatTemplate
     }
 
     /// <summary>
-    /// Renders a conversation as tokens. The template's markers become their special tokens; everything that people or tools wrote
-    /// is ordinary text, so that no message can end its own turn or pose as another.
+    /// Renders a conversation as tokens. The template's markers become their special tokens; everything that people or tools
+    /// wrote is ordinary text, so that no message can end its own turn or pose as another.
     /// </summary>
     /// <remarks>A marker that the vocabulary does not have as a special token is encoded as ordinary text.</remarks>
     /// <param name="tokenizer">The model's tokenizer.</param>
@@ -44,7 +45,9 @@ public static class ChatTemplate
     /// <param name="tools">The tools to declare; <see langword="null"/> or empty for none.</param>
     /// <param name="addGenerationPrompt">Whether to end with the header of the reply that the model is to write.</param>
     /// <param name="destination">Where the tokens are appended.</param>
-    /// <exception cref="ArgumentNullException">An argument other than <paramref name="tools"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentNullException">
+    /// An argument other than <paramref name="tools"/> is <see langword="null"/>.
+    /// </exception>
     public static void Encode(
         KimiTokenizer tokenizer,
         IReadOnlyList<ChatTurn> turns,

@@ -29,7 +29,7 @@ internal static class ChatTurnReader
     {
         JsonValueKind.String => content.AsString(),
         JsonValueKind.Array => string.Concat(content.Items().Select(ReadPart)),
-        _ => throw content.Error($"must be a string, null or an array of text parts, but is {JsonField.Describe(content.Element)}"),
+        _ => throw content.Error($"must be a string, null or an array of parts, but is {JsonField.Describe(content.Element)}"),
     };
 
     private static string ReadPart(JsonField part)
@@ -48,8 +48,9 @@ internal static class ChatTurnReader
     private static ToolCall ReadCall(JsonField call)
     {
         JsonField function = call.Required("function");
-        JsonField name = function.Required("name");
-        return new ToolCall(call.Optional("id")?.AsString() ?? "", name.AsString(), ReadArguments(function.Required("arguments")));
+        string name = function.Required("name").AsString();
+        string arguments = ReadArguments(function.Required("arguments"));
+        return new ToolCall(call.Optional("id")?.AsString() ?? "", name, arguments);
     }
 
     // The published template writes arguments that are not text as Python's json.dumps does by default.

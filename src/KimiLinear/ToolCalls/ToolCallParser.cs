@@ -7,8 +7,8 @@ namespace KimiLinear.ToolCalls;
 /// <remarks>
 /// <para>
 /// The result does not depend on how the reply is cut into pieces, the work is linear in its length, and nothing that the model
-/// writes makes the parser throw. One instance reads one reply; it is not safe for concurrent use. The lists that <see cref="Append(string)"/>
-/// and <see cref="Complete"/> return are reused: each is valid until the next call.
+/// writes makes the parser throw. One instance reads one reply; it is not safe for concurrent use. The lists that
+/// <see cref="Append(string)"/> and <see cref="Complete"/> return are reused: each is valid until the next call.
 /// </para>
 /// <para>
 /// Tolerated: a call without a section around it; a call that is not closed; <c>section</c> markers in the singular; ids without
