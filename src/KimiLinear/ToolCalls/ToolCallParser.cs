@@ -67,11 +67,12 @@ public sealed class ToolCallParser
     public static ParsedReply Parse(string reply, IReadOnlyList<ToolDeclaration> tools)
     {
         ToolCallParser parser = new(tools);
-        ToolCallEvent[] events = [.. parser.Append(reply), .. parser.Complete()];
+        List<ToolCallEvent> events = [.. parser.Append(reply)];
+        events.AddRange(parser.Complete());
         return new ParsedReply(
             string.Concat(events.Where(found => found.Kind == ToolCallEventKind.Text).Select(found => found.Text)),
             [.. events.Where(found => found.Kind == ToolCallEventKind.CallCompleted).Select(found => found.Call!)],
-            events.FirstOrDefault(found => found.Kind == ToolCallEventKind.CallCut).Call);
+            events.Find(found => found.Kind == ToolCallEventKind.CallCut).Call);
     }
 
     /// <summary>Reads the next piece of the reply.</summary>

@@ -62,11 +62,11 @@ public sealed class ToolDeclaration
             throw function.Required("name").Error("must not be empty");
         }
 
-        JsonField? description = function.Optional("description");
+        string? description = function.Optional("description")?.AsString();
         JsonElement? parameters = function.Optional("parameters")?.Element;
         try
         {
-            return new ToolDeclaration(tool.Element, name, description?.AsString(), parameters);
+            return new ToolDeclaration(tool.Element, name, description, parameters);
         }
         catch (JsonException exception)
         {
