@@ -11,9 +11,9 @@ public static class CallNumbering
 {
     /// <summary>Renumbers the calls, and with them the results that answer them.</summary>
     /// <remarks>
-    /// An id that has the form already, names its own tool and is higher than all before it is kept, so the history keeps its
-    /// numbers when its beginning is cut off or its end grows. Of several calls with one id, a result answers the first
-    /// unanswered one in the latest group of calls; a result that answers no call keeps its id.
+    /// An id that has the form already, names its own tool, and counts higher than all before it but below a million is kept, so
+    /// the history keeps its numbers when its beginning is cut off or its end grows. Of several calls with one id, a result
+    /// answers the first unanswered one in the latest group of calls; a result that answers no call keeps its id.
     /// </remarks>
     /// <param name="turns">The conversation, oldest turn first; not changed.</param>
     /// <returns>The conversation with other ids; turns in which nothing changed are the same instances.</returns>
@@ -40,6 +40,9 @@ public static class CallNumbering
 
     private sealed class Walk
     {
+        // Higher ones are not counts; keeping them could leave no room to count on.
+        private const int MaxKeptIndex = 999_999;
+
         private readonly Dictionary<string, Queue<string>> _unanswered = new(StringComparer.Ordinal);
         private readonly Dictionary<string, string> _latest = new(StringComparer.Ordinal);
         private int _nextIndex;
@@ -74,7 +77,7 @@ public static class CallNumbering
         private ToolCall Renumber(ToolCall call)
         {
             bool isNative = NativeCallId.TryParse(call.Id, out string? name, out int index) && name == call.Name;
-            bool isKept = isNative && index >= _nextIndex;
+            bool isKept = isNative && index >= _nextIndex && index <= MaxKeptIndex;
             string newId = isKept ? call.Id : NativeCallId.Create(call.Name, _nextIndex);
             _nextIndex = (isKept ? index : _nextIndex) + 1;
             _latest[call.Id] = newId;

@@ -20,7 +20,8 @@ public sealed class CallNumberingTests
         IReadOnlyList<ChatTurn> renumbered = CallNumbering.Renumber(turns);
 
         Assert.Equal(
-            ["functions.f:0", "functions.g:1", "=functions.g:1", "=functions.f:0", "functions.g:2", "=functions.g:2"], Ids(renumbered));
+            ["functions.f:0", "functions.g:1", "=functions.g:1", "=functions.f:0", "functions.g:2", "=functions.g:2"],
+            Ids(renumbered));
         Assert.Same(turns[0], renumbered[0]);
         Assert.Equal("call_a", turns[1].ToolCalls[0].Id);
         Assert.Equal("x", turns[^1].ToolCallId);
@@ -32,7 +33,8 @@ public sealed class CallNumberingTests
     [InlineData("functions.f:5 f, call_x g, functions.f:6 f", "functions.f:5, functions.g:6, functions.f:7")]
     [InlineData("functions.f:0 f, functions.f:0 f", "functions.f:0, functions.f:1")]
     [InlineData("functions.f:7 g, functions.f:007 f, functions.f:x f", "functions.g:0, functions.f:1, functions.f:2")]
-    [InlineData("functions.f:99999999999 f", "functions.f:0")]
+    [InlineData("functions.f:999999 f, functions.f:1000000 f", "functions.f:999999, functions.f:1000000")]
+    [InlineData("functions.f:1000000 f, functions.f:99999999999 f", "functions.f:0, functions.f:1")]
     public void Renumber_NativeIds_StayWhereTheyAreConsistent(string calls, string expected)
     {
         ChatTurn[] turns = [.. calls.Split(", ").SelectMany(call => new[] { Calls(call), Result(call.Split(' ')[0]) })];
@@ -53,8 +55,8 @@ public sealed class CallNumberingTests
 
         Assert.Equal(
             [
-                "functions.f:0", "functions.f:1", "functions.g:2", "=functions.f:0", "=functions.f:1", "=functions.g:2", "=functions.g:2",
-                "functions.f:3", "=functions.f:3",
+                "functions.f:0", "functions.f:1", "functions.g:2", "=functions.f:0", "=functions.f:1", "=functions.g:2",
+                "=functions.g:2", "functions.f:3", "=functions.f:3",
             ],
             Ids(CallNumbering.Renumber(turns)));
     }
@@ -88,15 +90,18 @@ public sealed class CallNumberingTests
     }
 
     [Fact]
-    public void NextCallIndex_OnlyAResultIsLeft_CountsIt() => Assert.Equal(4, CallNumbering.NextCallIndex([Result("functions.f:3")]));
+    public void NextCallIndex_OnlyAResultIsLeft_CountsIt() =>
+        Assert.Equal(4, CallNumbering.NextCallIndex([Result("functions.f:3")]));
 
     [Fact]
     public void Renumber_AnyHistory_GivesRisingIdsThatStayWhenItGrows()
     {
-        Gen<string> ids = Gen.Elements("functions.f:0", "functions.f:2", "functions.g:1", "functions.f:999999999", "call_a", "", "0");
+        Gen<string> ids = Gen.Elements(
+            "functions.f:0", "functions.f:2", "functions.g:1", "functions.f:999999", "functions.f:999999999", "call_a", "", "0");
         Gen<ChatTurn> turn = Gen.OneOf(
             ids.Select(Result),
-            Gen.Zip(ids, Gen.Elements("f", "g")).ListOf().Select(calls => Calls([.. calls.Select(call => $"{call.Item1} {call.Item2}")])),
+            Gen.Zip(ids, Gen.Elements("f", "g")).ListOf()
+                .Select(calls => Calls([.. calls.Select(call => $"{call.Item1} {call.Item2}")])),
             Gen.Constant(new ChatTurn("user", "x")));
 
         Prop.ForAll(turn.ArrayOf().ToArbitrary(), turns =>

@@ -31,7 +31,8 @@ public sealed class ChatTemplateTests
     [Fact]
     public void Render_SystemAndUser_AddsNothing()
     {
-        ChatTurn[] turns = [new("system", "You are a helpful assistant provided by Moonshot-AI."), new("user", "Is 123 a prime?")];
+        ChatTurn[] turns =
+            [new("system", "You are a helpful assistant provided by Moonshot-AI."), new("user", "Is 123 a prime?")];
 
         Assert.Equal("<|im_user|>user<|im_middle|>Is 123 a prime?<|im_end|>" + Reply, ChatTemplate.Render(turns[1..]));
         Assert.Equal(
@@ -43,13 +44,17 @@ public sealed class ChatTemplateTests
     [Fact]
     public void Render_SeveralTurns_FollowOneAnother() =>
         Assert.Equal(
-            "<|im_user|>user<|im_middle|>Hi<|im_end|>" + Reply + "Hello!<|im_end|><|im_user|>user<|im_middle|>Bye<|im_end|>" + Reply,
+            "<|im_user|>user<|im_middle|>Hi<|im_end|>" + Reply + "Hello!<|im_end|>"
+            + "<|im_user|>user<|im_middle|>Bye<|im_end|>" + Reply,
             ChatTemplate.Render([new("user", "Hi"), new("assistant", "Hello!"), new("user", "Bye")]));
 
     [Fact]
     public void Render_Tools_AreDeclaredFirst() =>
         Assert.Equal(
-            """<|im_system|>tool_declare<|im_middle|>[{"function":{"description":"Get the weather","name":"get_weather","parameters":{"properties":{"city":{"type":"string"}},"required":["city"],"type":"object"}},"type":"function"}]<|im_end|>"""
+            """<|im_system|>tool_declare<|im_middle|>[{"function":{"description":"Get the """
+            + """weather","name":"get_weather",""" + "\"parameters\":"
+            + """{"properties":{"city":{"type":"string"}},"required":["city"],"type":"object"}"""
+            + """},"type":"function"}]<|im_end|>"""
             + "<|im_system|>system<|im_middle|>S<|im_end|><|im_user|>user<|im_middle|>Weather in Paris?<|im_end|>" + Reply,
             ChatTemplate.Render([new("system", "S"), new("user", "Weather in Paris?")], [GetWeather]));
 
@@ -94,7 +99,8 @@ public sealed class ChatTemplateTests
     {
         Assert.Equal(Reply, ChatTemplate.Render([]));
         Assert.Equal("", ChatTemplate.Render([], [], addGenerationPrompt: false));
-        Assert.Equal("<|im_user|>bob<|im_middle|>hey<|im_end|>" + Reply, ChatTemplate.Render([new("user", "hey") { Name = "bob" }]));
+        Assert.Equal(
+            "<|im_user|>bob<|im_middle|>hey<|im_end|>" + Reply, ChatTemplate.Render([new("user", "hey") { Name = "bob" }]));
         Assert.Equal("<|im_user|>user<|im_middle|><|im_end|>" + Reply, ChatTemplate.Render([new("user") { Name = "" }]));
         Assert.Equal("<|im_system|>critic<|im_middle|>x<|im_end|>" + Reply, ChatTemplate.Render([new("critic", "x")]));
         Assert.Equal("<|im_system|>tool<|im_middle|>## Return of \nx<|im_end|>" + Reply, ChatTemplate.Render([new("tool", "x")]));
@@ -117,7 +123,8 @@ public sealed class ChatTemplateTests
         ];
 
         Assert.InRange(clean.Length, 50, 199);
-        Assert.All(clean, golden => Assert.Equal(Tokenizer.Encode(golden.Rendered, allowSpecialTokens: true), Encode(golden.Prompt)));
+        Assert.All(
+            clean, golden => Assert.Equal(Tokenizer.Encode(golden.Rendered, allowSpecialTokens: true), Encode(golden.Prompt)));
     }
 
     [Fact]

@@ -28,7 +28,8 @@ public sealed class ChatTurnTests
     [InlineData("""{"role":"user","content":null,"tool_calls":null,"name":null,"tool_call_id":null}""", null)]
     [InlineData("""{"role":"user","content":""}""", "")]
     [InlineData("""{"role":"user","content":[]}""", "")]
-    [InlineData("""{"role":"user","content":[{"type":"text","text":"a"},{"text":" b\n"},{"type":"input_text","text":"c"}]}""", "a b\nc")]
+    [InlineData("""{"role":"user","content":[{"type":"text","text":"a"},{"text":" b\n"},{"type":"input_text","text":"c"}]}""",
+        "a b\nc")]
     public void FromJson_Content_IsReadVerbatim(string json, string? content)
     {
         ChatTurn turn = ChatTurn.FromJson(JsonElement.Parse(json));
@@ -43,14 +44,18 @@ public sealed class ChatTurnTests
     [InlineData("""{"role":""}""", "message.role must not be empty.")]
     [InlineData("""{"role":3}""", "message.role must be a string, but is a number.")]
     [InlineData("""{"role":"user","name":[]}""", "message.name must be a string, but is an array.")]
-    [InlineData("""{"role":"user","content":true}""", "message.content must be a string, null or an array of parts, but is a Boolean.")]
+    [InlineData("""{"role":"user","content":true}""",
+        "message.content must be a string, null or an array of parts, but is a Boolean.")]
     [InlineData("""{"role":"user","content":["a"]}""", "message.content[0] must be an object, but is a string.")]
     [InlineData("""{"role":"user","content":[{"type":"text"}]}""", "message.content[0].text is missing.")]
-    [InlineData("""{"role":"user","content":"\uD83D"}""", "message.content holds half of a surrogate pair, which no text can hold.")]
+    [InlineData("""{"role":"user","content":"\uD83D"}""",
+        "message.content holds half of a surrogate pair, which no text can hold.")]
     [InlineData("""{"role":"assistant","tool_calls":{}}""", "message.tool_calls must be an array, but is an object.")]
     [InlineData("""{"role":"assistant","tool_calls":[{}]}""", "message.tool_calls[0].function is missing.")]
-    [InlineData("""{"role":"assistant","tool_calls":[{"function":{"arguments":""}}]}""", "message.tool_calls[0].function.name is missing.")]
-    [InlineData("""{"role":"assistant","tool_calls":[{"function":{"name":"f"}}]}""", "message.tool_calls[0].function.arguments is missing.")]
+    [InlineData("""{"role":"assistant","tool_calls":[{"function":{"arguments":""}}]}""",
+        "message.tool_calls[0].function.name is missing.")]
+    [InlineData("""{"role":"assistant","tool_calls":[{"function":{"name":"f"}}]}""",
+        "message.tool_calls[0].function.arguments is missing.")]
     public void FromJson_AnotherShape_SaysWhatIsWrongWhere(string json, string message) =>
         Assert.Equal(message, Assert.Throws<JsonException>(() => ChatTurn.FromJson(JsonElement.Parse(json))).Message);
 

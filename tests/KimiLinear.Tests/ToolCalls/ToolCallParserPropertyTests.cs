@@ -9,12 +9,14 @@ namespace KimiLinear.Tests.ToolCalls;
 public sealed class ToolCallParserPropertyTests
 {
     private static readonly Dictionary<int, MarkerSpelling> MarkerIds =
-        MarkerScanner.Spellings.Select((spelling, index) => (index, spelling)).ToDictionary(pair => pair.index, pair => pair.spelling);
+        MarkerScanner.Spellings.Index().ToDictionary(pair => pair.Index, pair => pair.Item);
 
     private static readonly Gen<string> Fragments = Gen.Frequency(
         (6, Gen.Elements(MarkerScanner.Spellings.Select(spelling => spelling.Text))),
-        (3, Gen.Elements("functions.get_weather:0", "functions.search:1", "search:2", "3", "call_abc", "functions_search_0", "functions.no:1")),
-        (3, Gen.Elements("{}", "{\"query\": 1}", "{\"name\": \"search\", \"arguments\": {}}", "{\"city\"", ": \"x\"}", "[1", "}")),
+        (2, Gen.Elements("functions.get_weather:0", "functions.search:1", "search:2", "functions_search_0")),
+        (1, Gen.Elements("3", "call_abc", "functions.no:1")),
+        (2, Gen.Elements("{}", "{\"query\": 1}", "{\"name\": \"search\", \"arguments\": {}}")),
+        (1, Gen.Elements("{\"city\"", ": \"x\"}", "[1", "}")),
         (3, Gen.Elements(" ", "\n", "Hello", " and ", "é世😀", "\uD800", "\uDC00")),
         (1, Gen.Elements("<", "<|", "<|tool_call", "<|tool_calls_section_", "_begin|>", "|>", "<|im_end|>")));
 
@@ -49,7 +51,7 @@ public sealed class ToolCallParserPropertyTests
         Check.One(Config, Prop.ForAll(Gen.OneOf(Replies, FramedReplies).ToArbitrary(), fragments =>
         {
             // only where no fragments join to a marker does the text say the same as the ids
-            string[] whole = [.. fragments.Where(fragment => IdOf(fragment) >= 0 || !(fragment.Contains('<') || fragment.Contains('|')))];
+            string[] whole = [.. fragments.Where(fragment => IdOf(fragment) >= 0 || !fragment.AsSpan().ContainsAny('<', '|'))];
 
             Assert.Equal(Events([string.Concat(whole)]), Events(whole, withIds: true, markerText: true));
             Assert.Equal(Events([string.Concat(whole)]), Events(whole, withIds: true, markerText: false));

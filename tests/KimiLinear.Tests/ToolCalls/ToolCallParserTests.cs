@@ -27,7 +27,8 @@ public sealed class ToolCallParserTests
     public void Parse_TwoCalls_GivesIdsNamesAndArgumentsAsWritten()
     {
         const string Reply =
-            $$"""Let me check.{{Sb}}{{Cb}}functions.get_weather:0{{Ab}}{"city":  "Paris"}{{Ce}}{{Cb}}functions.search:1{{Ab}}{"query": "a<b"}{{Ce}}{{Se}}""";
+            $$"""Let me check.{{Sb}}{{Cb}}functions.get_weather:0{{Ab}}{"city":  "Paris"}{{Ce}}"""
+            + $$"""{{Cb}}functions.search:1{{Ab}}{"query": "a<b"}{{Ce}}{{Se}}""";
 
         ParsedReply reply = ToolCallParser.Parse(Reply, ToolSet.Weather);
 
@@ -103,7 +104,9 @@ public sealed class ToolCallParserTests
         List<ToolCallEvent> events = [];
 
         // the detokenizer held back half a character until the marker came; "<|tool" was no marker
-        foreach ((int id, string text) in new[] { (9, "é<|tool"), (1, "\uFFFD" + Sb), (2, ""), (8, "search"), (3, Ab), (8, "{}"), (4, "") })
+        (int Id, string Text)[] tokens =
+            [(9, "é<|tool"), (1, "\uFFFD" + Sb), (2, ""), (8, "search"), (3, Ab), (8, "{}"), (4, "")];
+        foreach ((int id, string text) in tokens)
         {
             events.AddRange(parser.Append(id, text));
         }

@@ -9,23 +9,27 @@ public sealed class ToolDeclarationTests
     [Fact]
     public void ToJson_NameDescriptionAndParameters_IsTheOpenAiFormSorted()
     {
-        JsonElement schema = JsonElement.Parse("""{"type": "object", "properties": {"city": {"type": "string", "default": "Zürich"}}}""");
+        JsonElement schema = JsonElement.Parse(
+            """{"type": "object", "properties": {"city": {"type": "string", "default": "Zürich"}}}""");
 
         ToolDeclaration tool = new("get_weather", "Get <the> weather", schema);
 
         Assert.Equal(
-            """{"function":{"description":"Get <the> weather","name":"get_weather","parameters":{"properties":{"city":{"default":"Zürich","type":"string"}},"type":"object"}},"type":"function"}""",
+            """{"function":{"description":"Get <the> weather","name":"get_weather","parameters":"""
+            + """{"properties":{"city":{"default":"Zürich","type":"string"}},"type":"object"}},"type":"function"}""",
             tool.ToJson());
     }
 
     [Fact]
     public void ToJson_NameOnly_LeavesTheRestOut() =>
-        Assert.Equal("""{"function":{"name":"now"},"type":"function"}""", new ToolDeclaration("now", null, default(JsonElement)).ToJson());
+        Assert.Equal(
+            """{"function":{"name":"now"},"type":"function"}""", new ToolDeclaration("now", null, default(JsonElement)).ToJson());
 
     [Fact]
     public void FromJson_UnknownKeys_KeepsThem()
     {
-        JsonElement json = JsonElement.Parse("""{"type":"function","x":1.0,"function":{"strict":true,"name":"f","description":null}}""");
+        JsonElement json = JsonElement.Parse(
+            """{"type":"function","x":1.0,"function":{"strict":true,"name":"f","description":null}}""");
 
         ToolDeclaration tool = ToolDeclaration.FromJson(json);
 
@@ -55,8 +59,10 @@ public sealed class ToolDeclarationTests
     [InlineData("""{"function":{}}""", "tool.function.name is missing.")]
     [InlineData("""{"function":{"name":""}}""", "tool.function.name must not be empty.")]
     [InlineData("""{"function":{"name":["f"]}}""", "tool.function.name must be a string, but is an array.")]
-    [InlineData("""{"function":{"name":"f","description":{}}}""", "tool.function.description must be a string, but is an object.")]
-    [InlineData("""{"function":{"name":"f","x":"\uD800"}}""", "tool holds a string with half of a surrogate pair, which no text can hold.")]
+    [InlineData("""{"function":{"name":"f","description":{}}}""",
+        "tool.function.description must be a string, but is an object.")]
+    [InlineData("""{"function":{"name":"f","x":"\uD800"}}""",
+        "tool holds a string with half of a surrogate pair, which no text can hold.")]
     public void FromJson_AnotherShape_SaysWhatIsWrongWhere(string json, string message) =>
         Assert.Equal(message, Assert.Throws<JsonException>(() => ToolDeclaration.FromJson(JsonElement.Parse(json))).Message);
 
