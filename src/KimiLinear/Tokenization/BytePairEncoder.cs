@@ -2,7 +2,7 @@ using System.Text;
 
 namespace KimiLinear.Tokenization;
 
-/// <summary>Turns one piece of text into tokens by merging byte pairs. Holds scratch memory: one for each encoding call.</summary>
+/// <summary>Turns one piece of text into tokens by merging byte pairs. Holds scratch memory: one per encoding call.</summary>
 /// <remarks>
 /// Microsoft.ML.Tokenizers 2.0.1 finds the same tokens, and the tests hold this class against it, but it searches all pairs
 /// again for every merge: a piece of 100,000 bytes, which a line of symbols reaches, takes seconds where a heap takes
@@ -10,6 +10,8 @@ namespace KimiLinear.Tokenization;
 /// </remarks>
 internal sealed class BytePairEncoder(Vocabulary vocabulary)
 {
+    private const int MinCapacity = 256;
+
     // The parts of the piece are a linked list over byte positions: a part is named by its first byte.
     private byte[] _bytes = [];
     private int[] _next = [];
@@ -18,7 +20,7 @@ internal sealed class BytePairEncoder(Vocabulary vocabulary)
     private int[] _pairRank = []; // of the part and its right neighbour together; NoRank if that is no token
 
     // Lowest rank first; among equals, the leftmost.
-    private readonly PriorityQueue<int, (int Rank, int Position)> _pairs = new();
+    private readonly PriorityQueue<int, long> _pairs = new();
 
     /// <summary>Appends the tokens of <paramref name="piece"/>, which the pre-tokenizer found.</summary>
     public void Encode(ReadOnlySpan<char> piece, List<int> destination)
@@ -34,10 +36,10 @@ internal sealed class BytePairEncoder(Vocabulary vocabulary)
         }
 
         SplitIntoBytes(length);
-        while (_pairs.TryDequeue(out int position, out (int Rank, int Position) pair))
+        while (_pairs.TryDequeue(out int position, out long priority))
         {
             // An entry is out of date once either part of its pair has merged with another.
-            if (_pairRank[position] == pair.Rank)
+            if (_pairRank[position] == (int)(priority >> 32))
             {
                 Merge(position, length);
             }
@@ -90,7 +92,7 @@ internal sealed class BytePairEncoder(Vocabulary vocabulary)
         _pairRank[left] = rank;
         if (rank != Vocabulary.NoRank)
         {
-            _pairs.Enqueue(left, (rank, left));
+            _pairs.Enqueue(left, ((long)rank << 32) | (uint)left);
         }
     }
 
@@ -98,7 +100,7 @@ internal sealed class BytePairEncoder(Vocabulary vocabulary)
     {
         if (_bytes.Length < length)
         {
-            int capacity = Math.Max(length, _bytes.Length * 2);
+            int capacity = Math.Max(length, Math.Max(MinCapacity, _bytes.Length * 2));
             _bytes = new byte[capacity];
             _next = new int[capacity];
             _previous = new int[capacity];

@@ -6,15 +6,17 @@ namespace KimiLinear.Tokenization;
 /// Its alternatives, of which the first that matches wins:
 /// <code>
 /// [\p{Han}]+
-/// [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&amp;&amp;[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&amp;&amp;[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?
-/// [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&amp;&amp;[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&amp;&amp;[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?
+/// [^\r\n\p{L}\p{N}]?[head]*[tail]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?
+/// [^\r\n\p{L}\p{N}]?[head]+[tail]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?
 /// \p{N}{1,3}
 ///  ?[^\s\p{L}\p{N}]+[\r\n]*
 /// \s*[\r\n]+
 /// \s+(?!\S)
 /// \s+
 /// </code>
-/// Every alternative is scanned a fixed number of times per piece, so the time is linear in the text.
+/// where head is <c>[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&amp;&amp;[^\p{Han}]]</c> and tail is
+/// <c>[\p{Ll}\p{Lm}\p{Lo}\p{M}&amp;&amp;[^\p{Han}]]</c>. Every alternative is scanned a fixed number of times
+/// per piece, so the time is linear in the text.
 /// </remarks>
 internal ref struct CodePointPreTokenizer(ReadOnlySpan<char> text)
 {

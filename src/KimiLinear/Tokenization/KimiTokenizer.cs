@@ -62,13 +62,13 @@ public sealed class KimiTokenizer
         return new KimiTokenizer(vocabulary, specialNames);
     }
 
-    /// <summary>Turns text into token ids. Names of special tokens in it are ordinary text; nothing is added before or after.</summary>
+    /// <summary>Turns text into token ids. Names of special tokens in it are ordinary text; nothing is added around it.</summary>
     /// <param name="text">The text; lone surrogates in it become U+FFFD.</param>
     /// <returns>The token ids.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="text"/> is <see langword="null"/>.</exception>
     public int[] Encode(string text) => Encode(text, allowSpecialTokens: false);
 
-    /// <summary>Turns text into token ids. Nothing is added before or after.</summary>
+    /// <summary>Turns text into token ids. Nothing is added around it.</summary>
     /// <param name="text">The text; lone surrogates in it become U+FFFD.</param>
     /// <param name="allowSpecialTokens">
     /// Whether names of special tokens in the text become those tokens. Only for text of the application's own: a user who writes
@@ -148,7 +148,12 @@ public sealed class KimiTokenizer
     /// <param name="id">The id, or 0 when there is no such token.</param>
     /// <returns>Whether the model has a special token of that name.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is <see langword="null"/>.</exception>
-    public bool TryGetSpecialTokenId(string name, out int id) => _specialIds.TryGetValue(name, out id);
+    public bool TryGetSpecialTokenId(string name, out int id)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+
+        return _specialIds.TryGetValue(name, out id);
+    }
 
     /// <summary>Gets the id of a special token that the model must have.</summary>
     /// <param name="name">The name, such as <c>&lt;|im_end|&gt;</c>.</param>
@@ -157,7 +162,7 @@ public sealed class KimiTokenizer
     public int GetSpecialTokenId(string name) => TryGetSpecialTokenId(name, out int id)
         ? id
         : throw new ArgumentException(
-            $"The tokenizer has no special token '{name}'. The names are in the model's {SettingsFileName}, under added_tokens_decoder.",
+            $"The tokenizer has no special token '{name}'. {SettingsFileName} names them, under added_tokens_decoder.",
             nameof(name));
 
     /// <summary>Tells whether an id is one of the 256 special ones, named or reserved.</summary>

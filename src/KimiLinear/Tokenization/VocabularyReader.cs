@@ -8,6 +8,12 @@ namespace KimiLinear.Tokenization;
 /// <summary>Reads <c>tiktoken.model</c>: a line for each token, its bytes in base64, a space, its rank.</summary>
 internal static class VocabularyReader
 {
+    // Over twenty times the published file; a wrong file must not fill the memory.
+    private const int MaxFileBytes = 64 * 1024 * 1024;
+
+    // "AA== 0" and a line feed.
+    private const int ShortestLineBytes = 7;
+
     /// <summary>Reads the file whole, or throws and leaves nothing.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="TokenizerFormatException">The file is damaged.</exception>
@@ -21,9 +27,17 @@ internal static class VocabularyReader
                 path);
         }
 
+        if (new FileInfo(path).Length is long fileBytes and > MaxFileBytes)
+        {
+            throw new TokenizerFormatException(
+                $"The vocabulary '{path}' must be at most {MaxFileBytes:N0} bytes long, but has {fileBytes:N0}. "
+                + "It is not a tiktoken.model: download it again.",
+                path);
+        }
+
         byte[] content = File.ReadAllBytes(path);
-        int lineCount = content.AsSpan().Count((byte)'\n') + 1;
-        Vocabulary vocabulary = new(lineCount, maxBytes: content.Length);
+        int maxCount = Math.Min(content.AsSpan().Count((byte)'\n'), content.Length / ShortestLineBytes) + 1;
+        Vocabulary vocabulary = new(maxCount, maxBytes: content.Length);
         byte[] token = new byte[content.Length];
 
         int lineNumber = 0;
@@ -64,7 +78,8 @@ internal static class VocabularyReader
 
         if (rank != vocabulary.Count)
         {
-            throw Damaged(path, lineNumber, $"must have rank {vocabulary.Count}, the next after the line before, but has", rankDigits);
+            string rule = $"must have rank {vocabulary.Count}, the next after the line before, but has";
+            throw Damaged(path, lineNumber, rule, rankDigits);
         }
 
         if (!vocabulary.TryAdd(token.AsSpan(0, length)))

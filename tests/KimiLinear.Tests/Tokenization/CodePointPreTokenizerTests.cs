@@ -10,7 +10,8 @@ public sealed class CodePointPreTokenizerTests
 {
     // Characters that sit on the pattern's seams: each class, each contraction, each kind of space, Han that is no letter.
     private const string SeamCharacters =
-        "aBzZǅʰªกไɐ̈ัाאن가のア世界々〇〡⺀⼀１²½Ⅷ٣7890 \t\r\n\v\f\u0085\u00A0\u2003\u2028\u3000\u001C\u200D'’sSſtTrReEvVmMlLdD_.,!?-(€©\uFFFD\0";
+        "aBzZǅʰªกไɐ̈ัाאن가のア世界々〇〡⺀⼀１²½Ⅷ٣7890"
+        + " \t\r\n\v\f\u0085\u00A0\u2003\u2028\u3000\u001C\u200D'’sSſtTrReEvVmMlLdD_.,!?-(€©\uFFFD\0";
 
     [Fact]
     public void Enumerate_GoldenTexts_YieldsTheGoldenPieces()

@@ -123,6 +123,27 @@ public sealed class KimiTokenizerLoadTests : IDisposable
     }
 
     [Fact]
+    public void Load_HugeFile_ThrowsBeforeReadingIt()
+    {
+        using (FileStream file = File.Create(Path.Combine(_folder.Path, "tiktoken.model")))
+        {
+            file.SetLength(3L << 30); // sparse
+        }
+
+        TokenizerFormatException exception = Assert.Throws<TokenizerFormatException>(_folder.Load);
+
+        Assert.Contains("at most 67,108,864 bytes long, but has 3,221,225,472", exception.Message);
+    }
+
+    [Fact]
+    public void Load_OnlyEmptyLines_ThrowsNamingTheMissingByte()
+    {
+        _folder.WriteVocabulary(Enumerable.Repeat("", 1000));
+
+        Assert.Contains("of the 0 tokens", Assert.Throws<TokenizerFormatException>(_folder.Load).Message);
+    }
+
+    [Fact]
     public void Load_VocabularyCutShort_DoesNotFitTheSettings()
     {
         _folder.WriteVocabulary(File.ReadLines(Path.Combine(TokenizerGolden.ModelFolder, "tiktoken.model")).Take(1000));
@@ -150,7 +171,7 @@ public sealed class KimiTokenizerLoadTests : IDisposable
     [InlineData("""{"added_tokens_decoder": {"256": {"content": "\ud800"}}}""", "holds text that is not valid Unicode")]
     [InlineData("""{"added_tokens_decoder": {"\ud800": {"content": "x"}}}""", "holds text that is not valid Unicode")]
     [InlineData("""{"added_tokens_decoder": {"256": {"content": "x"}, "256": {"content": "y"}}}""", "names id 256 twice")]
-    [InlineData("""{"added_tokens_decoder": {"256": {"content": "x"}, "257": {"content": "x"}}}""", "names the special token 'x' twice")]
+    [InlineData("""{"added_tokens_decoder": {"256": {"content": "x"}, "257": {"content": "x"}}}""", "special token 'x' twice")]
     [InlineData("""{"added_tokens_decoder": {"256": {"content": "<|reserved_token_300|>"}}}""", "'<|reserved_token_300|>' twice")]
     public void Load_DamagedSettings_ThrowsWithFileAndValue(string json, string complaint)
     {
