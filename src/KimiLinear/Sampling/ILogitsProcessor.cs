@@ -1,6 +1,6 @@
 namespace KimiLinear.Sampling;
 
-/// <summary>Rewrites the scores of the next token before one is drawn: a constraint, a grammar, a preference of your own.</summary>
+/// <summary>Rewrites the scores of the next token before one is drawn: a constraint, a grammar, a preference.</summary>
 /// <remarks>
 /// A processor runs once per token, on a thread of the request, and should not allocate. An instance that is given to several
 /// requests at once is called from several threads at once; one that keeps state of its own belongs to one request.

@@ -6,7 +6,9 @@ using System.Security.Cryptography;
 namespace KimiLinear.Sampling;
 
 /// <summary>Draws the tokens of one request from the model's logits.</summary>
-/// <remarks>One per request: it remembers which tokens were penalised and where its random numbers stand. Allocates only when built.</remarks>
+/// <remarks>
+/// One per request: it remembers which tokens were seen and where its random numbers stand. It allocates only when built.
+/// </remarks>
 internal sealed class Sampler
 {
     private readonly ILogitsProcessor[] _processors;
@@ -118,5 +120,5 @@ internal sealed class Sampler
     [DoesNotReturn]
     private static void ThrowAllForbidden() =>
         throw new InvalidOperationException(
-            "Every token is forbidden, so none can be drawn. The logit bias or a logits processor must leave at least one allowed.");
+            "Every token is forbidden, so none can be drawn. Logit bias and logits processors must leave at least one.");
 }

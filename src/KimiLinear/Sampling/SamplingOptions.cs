@@ -15,7 +15,7 @@ public sealed record SamplingOptions
     public float Temperature
     {
         get;
-        init => field = Require(value, float.IsFinite(value) && value >= 0, nameof(Temperature), "a finite number, 0 or more");
+        init => field = Require(value, float.IsFinite(value) && value >= 0, nameof(Temperature), "a finite number, at least 0");
     } = 1f;
 
     /// <summary>Gets how many of the highest scores stay in the draw; 0 keeps all, 1 is greedy.</summary>

@@ -1,6 +1,6 @@
 namespace KimiLinear.Sampling;
 
-/// <summary>Keeps the fewest tokens, most probable first, whose probabilities together reach p; ties go to the lower index.</summary>
+/// <summary>Keeps the fewest tokens, likeliest first, whose probabilities together reach p; ties go to the lower index.</summary>
 internal sealed class TopPProcessor(float p, int vocabularySize) : ILogitsProcessor
 {
     private readonly float[] _weights = new float[vocabularySize];
@@ -57,7 +57,7 @@ internal sealed class TopPProcessor(float p, int vocabularySize) : ILogitsProces
         return total;
     }
 
-    // Buckets are entered from the top. When rounding leaves the mass of all of them short, the lowest that weighs anything ends it.
+    // Buckets are entered from the top. When rounding leaves all of them short, the lowest that weighs anything ends it.
     private int FirstReaching(ref double above, double total)
     {
         int last = 0;

@@ -10,7 +10,8 @@ public sealed class LogitRankingTests
     [Fact]
     public void Key_AnyTwoLogits_OrdersThemAsTheyAre()
     {
-        Gen<float> logit = Gen.Choose(int.MinValue, int.MaxValue).Select(BitConverter.Int32BitsToSingle).Where(x => !float.IsNaN(x));
+        Gen<float> logit = Gen.Choose(int.MinValue, int.MaxValue).Select(BitConverter.Int32BitsToSingle)
+            .Where(x => !float.IsNaN(x));
 
         Prop.ForAll(
             Arb.From(logit.Two()),

@@ -26,8 +26,8 @@ public sealed class LogitsProcessorsTests
 
         Assert.Equal(
             [
-                typeof(LogitBiasProcessor), typeof(RepetitionPenaltyProcessor), typeof(CountPenaltyProcessor), typeof(UserProcessor),
-                typeof(TemperatureProcessor), typeof(TopKProcessor), typeof(TopPProcessor), typeof(MinPProcessor),
+                typeof(LogitBiasProcessor), typeof(RepetitionPenaltyProcessor), typeof(CountPenaltyProcessor),
+                typeof(UserProcessor), typeof(TemperatureProcessor), typeof(TopKProcessor), typeof(TopPProcessor), typeof(MinPProcessor),
             ],
             chain.Select(processor => processor.GetType()));
     }

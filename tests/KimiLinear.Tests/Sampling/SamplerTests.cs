@@ -134,7 +134,14 @@ public sealed class SamplerTests
     [Fact]
     public void Sample_EveryTokenForbidden_Throws()
     {
-        var options = new SamplingOptions { Processors = [new Writer(float.NegativeInfinity)], Temperature = 0.5f, TopK = 2, TopP = 0.5f, MinP = 0.1f };
+        var options = new SamplingOptions
+        {
+            Processors = [new Writer(float.NegativeInfinity)],
+            Temperature = 0.5f,
+            TopK = 2,
+            TopP = 0.5f,
+            MinP = 0.1f,
+        };
         var sampler = new Sampler(options, 3);
 
         var thrown = Assert.Throws<InvalidOperationException>(() => Sample(sampler, [1, 2, 3]));
