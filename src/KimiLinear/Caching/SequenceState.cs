@@ -1,12 +1,133 @@
+using System.Diagnostics;
+using KimiLinear.Backends;
+
 namespace KimiLinear.Caching;
 
-/// <summary>What a model remembers of one sequence of tokens.</summary>
-/// <remarks>Owned by the caller; not safe for concurrent use.</remarks>
+/// <summary>What a model remembers of one sequence of tokens: a state of fixed size, and one compressed row per token.</summary>
+/// <remarks>
+/// Made by the model it belongs to and owned by the caller, who disposes it to give the memory back. Not safe for concurrent
+/// use; different sequences of one model may be used from different threads.
+/// </remarks>
 public sealed class SequenceState : IDisposable
 {
+    private const int NoSlot = -1;
+
+    // Most conversations fit this many pages, so that their page table never grows.
+    private const int InitialPageCapacity = 64;
+
+    private readonly SequenceStatePool _pool;
+    private int[] _pages = new int[InitialPageCapacity];
+    private int _pageCount;
+    private int _slot = NoSlot;
+    private bool _disposed;
+
+    internal SequenceState(SequenceStatePool pool) => _pool = pool;
+
     /// <summary>Gets the number of tokens seen so far.</summary>
-    public int Length => throw new NotImplementedException();
+    public int Length { get; private set; }
+
+    internal SequenceStatePool Pool => _pool;
+
+    /// <summary>Puts the sequence into a batch with new tokens, reserving the memory they need.</summary>
+    internal void Join(ForwardBatch batch, ReadOnlySpan<int> tokenIds, LogitsRequest logits)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Reserve(tokenIds.Length);
+        batch.Add(tokenIds, _slot, _pages, Length, logits);
+    }
+
+    /// <summary>Counts tokens in once a step has processed them.</summary>
+    internal void Advance(int tokenCount) => Length += tokenCount;
+
+    /// <summary>Makes an independent copy that continues from the same point.</summary>
+    internal SequenceState Fork()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        SequenceState copy = new(_pool);
+        if (_slot != NoSlot)
+        {
+            copy.Reserve(Length);
+            _pool.Backend.CopySlot(_pool.Storage, _slot, copy._slot);
+            for (int i = 0; i < CacheLayout.PagesFor(Length); i++)
+            {
+                _pool.Backend.CopyPage(_pool.Storage, _pages[i], copy._pages[i]);
+            }
+
+            copy.Length = Length;
+        }
+
+        return copy;
+    }
+
+    /// <summary>Copies the sequence out of the backend's memory.</summary>
+    internal StateSnapshot Save()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        StateSnapshot snapshot = new(_pool.Storage.Layout, Length);
+        if (_slot != NoSlot)
+        {
+            _pool.Backend.SaveSlot(_pool.Storage, _slot, snapshot.Slot);
+            for (int i = 0; i < snapshot.PageCount; i++)
+            {
+                _pool.Backend.SavePage(_pool.Storage, _pages[i], snapshot.Page(i));
+            }
+        }
+
+        return snapshot;
+    }
+
+    /// <summary>Puts an empty sequence where a snapshot was taken.</summary>
+    internal void Restore(StateSnapshot snapshot)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Debug.Assert(Length == 0, "Only an empty sequence can be restored into.");
+        if (snapshot.Length == 0)
+        {
+            return;
+        }
+
+        Reserve(snapshot.Length);
+        _pool.Backend.RestoreSlot(_pool.Storage, _slot, snapshot.Slot);
+        for (int i = 0; i < snapshot.PageCount; i++)
+        {
+            _pool.Backend.RestorePage(_pool.Storage, _pages[i], snapshot.Page(i));
+        }
+
+        Length = snapshot.Length;
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => throw new NotImplementedException();
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        if (_slot != NoSlot)
+        {
+            _pool.Return(_slot, _pages.AsSpan(0, _pageCount));
+        }
+    }
+
+    private void Reserve(int newTokens)
+    {
+        if (_slot == NoSlot)
+        {
+            _slot = _pool.RentSlot();
+            _pool.Backend.ClearSlot(_pool.Storage, _slot);
+        }
+
+        int needed = CacheLayout.PagesFor(Length + newTokens);
+        if (needed > _pages.Length)
+        {
+            Array.Resize(ref _pages, Math.Max(needed, _pages.Length * 2));
+        }
+
+        while (_pageCount < needed)
+        {
+            _pages[_pageCount++] = _pool.RentPage();
+        }
+    }
 }

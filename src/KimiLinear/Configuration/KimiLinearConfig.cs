@@ -111,4 +111,30 @@ public sealed record KimiLinearConfig
 
     /// <summary>Gets the width of the shared experts together (F × their count).</summary>
     public int SharedExpertDim => ExpertDim * SharedExpertCount;
+
+    /// <summary>Reads and validates a model's <c>config.json</c>.</summary>
+    /// <param name="path">The folder of the model, or the file itself.</param>
+    /// <returns>The configuration of a model that this library can run.</returns>
+    /// <exception cref="FileNotFoundException">There is no such file or folder, or the folder has no <c>config.json</c>.</exception>
+    /// <exception cref="ModelConfigurationException">
+    /// The file is damaged, or describes a model that cannot be run; the message names the key and the value.
+    /// </exception>
+    public static KimiLinearConfig Load(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        string filePath = Directory.Exists(path) ? Path.Combine(path, KimiLinearConfigReader.FileName) : path;
+        return File.Exists(filePath)
+            ? Parse(File.ReadAllBytes(filePath), filePath)
+            : throw new FileNotFoundException($"The model's configuration was looked for at '{filePath}', but there is no such file.", filePath);
+    }
+
+    /// <summary>Reads and validates the text of a <c>config.json</c>.</summary>
+    /// <param name="utf8Json">The bytes of the file.</param>
+    /// <param name="filePath">Where they come from, for messages.</param>
+    /// <returns>The configuration of a model that this library can run.</returns>
+    /// <exception cref="ModelConfigurationException">
+    /// The text is damaged, or describes a model that cannot be run; the message names the key and the value.
+    /// </exception>
+    public static KimiLinearConfig Parse(ReadOnlySpan<byte> utf8Json, string? filePath = null) =>
+        new KimiLinearConfigReader(ConfigurationObject.Parse(utf8Json, filePath), filePath).Read();
 }

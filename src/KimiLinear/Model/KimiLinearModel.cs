@@ -1,24 +1,252 @@
+using KimiLinear.Backends;
 using KimiLinear.Caching;
+using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
+using KimiLinear.Layers;
 
 namespace KimiLinear.Model;
 
 /// <summary>A loaded Kimi-Linear model.</summary>
-/// <remarks>Safe for concurrent use: steps of different sequences take turns.</remarks>
+/// <remarks>
+/// Safe for concurrent use: steps of different sequences take turns. The weights stay where the files are mapped; disposing
+/// the model releases them and the memory of its sequences.
+/// </remarks>
 public sealed class KimiLinearModel : IDisposable
 {
+    private readonly Lock _step = new();
+    private readonly Checkpoint _checkpoint;
+    private readonly ComputeBackend _backend;
+    private readonly Network _network;
+    private readonly Workspace _workspace;
+    private readonly SequenceStatePool _pool;
+    private readonly ForwardContext _context;
+    private bool _disposed;
+
+    internal KimiLinearModel(string name, Checkpoint checkpoint, ComputeBackend backend, Network network)
+    {
+        Name = name;
+        _checkpoint = checkpoint;
+        _backend = backend;
+        _network = network;
+        _workspace = NewWorkspace(backend, network);
+        _pool = new SequenceStatePool(backend, new CacheLayout(backend.Config));
+        _context = new ForwardContext(backend, _pool.Storage, _workspace);
+    }
+
+    /// <summary>Gets the model's name: that of its folder.</summary>
+    public string Name { get; }
+
     /// <summary>Gets the model's configuration.</summary>
-    public KimiLinearConfig Config => throw new NotImplementedException();
+    public KimiLinearConfig Config => _backend.Config;
+
+    /// <summary>Gets a description of what computes, for people.</summary>
+    public string DeviceDescription => _backend.Description;
+
+    /// <summary>Gets the bytes of weights, which lie in the mapped files.</summary>
+    public long WeightBytes => _checkpoint.TotalBytes;
+
+    /// <summary>Gets the bytes held for sequences, in use now or kept for the next one.</summary>
+    public long SequenceMemoryBytes => _pool.AllocatedBytes;
+
+    /// <summary>Gets the number of sequences that hold memory now.</summary>
+    public int SequenceCount => _pool.SequenceCount;
+
+    /// <summary>Loads the model in a folder of safetensors files.</summary>
+    /// <param name="modelDirectory">The folder that holds <c>config.json</c> and the weights.</param>
+    /// <param name="options">How to run it; <see langword="null"/> for the defaults.</param>
+    /// <param name="progress">Told how far loading has come.</param>
+    /// <param name="cancellationToken">Stops loading; nothing is left behind.</param>
+    /// <returns>The model; the caller disposes it.</returns>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="FileNotFoundException">The folder lacks <c>config.json</c> or weights.</exception>
+    /// <exception cref="ModelFormatException">A file is damaged, or the model cannot be run.</exception>
+    /// <exception cref="OperationCanceledException">Loading was cancelled.</exception>
+    public static KimiLinearModel Load(
+        string modelDirectory,
+        ModelLoadOptions? options = null,
+        IProgress<ModelLoadProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        ModelLoader.Load(modelDirectory, options ?? new ModelLoadOptions(), progress, cancellationToken);
+
+    /// <summary>Loads a model without blocking the caller.</summary>
+    /// <inheritdoc cref="Load"/>
+    public static Task<KimiLinearModel> LoadAsync(
+        string modelDirectory,
+        ModelLoadOptions? options = null,
+        IProgress<ModelLoadProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        Task.Run(() => Load(modelDirectory, options, progress, cancellationToken), cancellationToken);
 
     /// <summary>Starts an empty sequence; the caller disposes it.</summary>
-    public SequenceState CreateSequence() => throw new NotImplementedException();
+    public SequenceState CreateSequence()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new SequenceState(_pool);
+    }
 
-    /// <summary>Appends tokens to a sequence and computes the logits after the last of them.</summary>
+    /// <summary>Appends tokens to a sequence and computes the scores of the token after the last of them.</summary>
     /// <param name="sequence">The sequence to extend.</param>
-    /// <param name="tokenIds">At least one token. [T]</param>
-    /// <param name="logits">Receives the scores of the next token; empty when they are not wanted. [N]</param>
-    public void Forward(SequenceState sequence, ReadOnlySpan<int> tokenIds, Span<float> logits) => throw new NotImplementedException();
+    /// <param name="tokenIds">The new tokens, at least one. [T]</param>
+    /// <param name="logits">Receives the scores, or is empty when they are not wanted. [N]</param>
+    /// <exception cref="ArgumentException">There are no tokens, the sequence belongs to another model, or
+    /// <paramref name="logits"/> has another length than 0 or the vocabulary's size.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A token id lies outside the vocabulary.</exception>
+    /// <exception cref="InvalidOperationException">The context would grow beyond the model's limit.</exception>
+    public void Forward(SequenceState sequence, ReadOnlySpan<int> tokenIds, Span<float> logits)
+    {
+        if (!logits.IsEmpty)
+        {
+            RequireLogitsLength(logits.Length, 1);
+        }
 
-    /// <inheritdoc/>
-    public void Dispose() => throw new NotImplementedException();
+        Run(sequence, tokenIds, logits.IsEmpty ? LogitsRequest.None : LogitsRequest.LastToken, logits);
+    }
+
+    /// <summary>Appends tokens to a sequence and computes the scores of the next token after each of them.</summary>
+    /// <param name="sequence">The sequence to extend.</param>
+    /// <param name="tokenIds">The new tokens, at least one. [T]</param>
+    /// <param name="logits">Receives the scores, row by row. [T, N]</param>
+    /// <inheritdoc cref="Forward(SequenceState, ReadOnlySpan{int}, Span{float})" path="/exception"/>
+    public void ForwardEveryToken(SequenceState sequence, ReadOnlySpan<int> tokenIds, Span<float> logits)
+    {
+        RequireLogitsLength(logits.Length, tokenIds.Length);
+        Run(sequence, tokenIds, LogitsRequest.EveryToken, logits);
+    }
+
+    /// <summary>Runs several sequences in one step.</summary>
+    /// <param name="entries">The sequences, each at most once.</param>
+    /// <param name="logits">Receives the rows asked for, in the order of the entries. [rows, N]</param>
+    /// <param name="observer">Watches the pass, or <see langword="null"/>.</param>
+    internal void Forward(ReadOnlySpan<BatchEntry> entries, Span<float> logits, IForwardObserver? observer = null)
+    {
+        lock (_step)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            foreach (BatchEntry entry in entries)
+            {
+                Validate(entry.Sequence, entry.TokenIds.Span);
+            }
+
+            _context.Observer = observer;
+            foreach (BatchEntry entry in entries)
+            {
+                entry.Sequence.Join(_context.Batch, entry.TokenIds.Span, entry.Logits);
+            }
+
+            RunBatch(logits);
+            foreach (BatchEntry entry in entries)
+            {
+                entry.Sequence.Advance(entry.TokenIds.Length);
+            }
+        }
+    }
+
+    /// <summary>Releases the weights and the memory of all sequences, once the step in progress has ended.</summary>
+    public void Dispose()
+    {
+        lock (_step)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            _workspace.Dispose();
+            _pool.Dispose();
+            _network.Dispose();
+            _backend.Dispose();
+            _checkpoint.Dispose();
+        }
+    }
+
+    private static Workspace NewWorkspace(ComputeBackend backend, Network network)
+    {
+        int delta = 1;
+        int latent = 1;
+        foreach (DecoderLayer layer in network.Layers)
+        {
+            switch (layer.Attention)
+            {
+                case KimiDeltaAttention attention:
+                    delta = attention.Weights.ProjectionDim;
+                    break;
+                case MultiHeadLatentAttention attention:
+                    latent = attention.Weights.ProjectionDim;
+                    break;
+            }
+        }
+
+        return new Workspace(backend, delta, latent);
+    }
+
+    private void Run(SequenceState sequence, ReadOnlySpan<int> tokenIds, LogitsRequest request, Span<float> logits)
+    {
+        lock (_step)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            Validate(sequence, tokenIds);
+            _context.Observer = null;
+            sequence.Join(_context.Batch, tokenIds, request);
+            RunBatch(logits);
+            sequence.Advance(tokenIds.Length);
+        }
+    }
+
+    private void RunBatch(Span<float> logits)
+    {
+        try
+        {
+            _network.Forward(_context);
+            if (!logits.IsEmpty)
+            {
+                _backend.Download(_workspace.Logits, logits);
+            }
+        }
+        finally
+        {
+            _context.Batch.Clear();
+        }
+    }
+
+    private void Validate(SequenceState sequence, ReadOnlySpan<int> tokenIds)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        if (sequence.Pool != _pool)
+        {
+            throw new ArgumentException("The sequence belongs to another model. Create it with this model's CreateSequence.", nameof(sequence));
+        }
+
+        if (tokenIds.IsEmpty)
+        {
+            throw new ArgumentException("There are no tokens. Pass at least one.", nameof(tokenIds));
+        }
+
+        for (int i = 0; i < tokenIds.Length; i++)
+        {
+            if ((uint)tokenIds[i] >= (uint)Config.VocabularySize)
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(tokenIds),
+                    tokenIds[i],
+                    $"The token id at index {i} must be between 0 and {Config.VocabularySize - 1}.");
+            }
+        }
+
+        if ((long)sequence.Length + tokenIds.Length > Config.MaxContextTokens)
+        {
+            throw new InvalidOperationException(
+                $"The sequence has {sequence.Length:N0} tokens and would grow by {tokenIds.Length:N0}, " +
+                $"but the model accepts at most {Config.MaxContextTokens:N0}.");
+        }
+    }
+
+    private void RequireLogitsLength(int length, int rows)
+    {
+        if (length != (long)rows * Config.VocabularySize)
+        {
+            throw new ArgumentException(
+                $"logits must have room for {rows} × {Config.VocabularySize} values, but has {length}.", nameof(length));
+        }
+    }
 }

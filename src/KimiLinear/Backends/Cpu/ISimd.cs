@@ -1,0 +1,50 @@
+namespace KimiLinear.Backends;
+
+/// <summary>The vector operations the kernels are written in, so that each kernel is written once for every register width.</summary>
+/// <remarks>Implemented by structs only: the JIT compiles a kernel anew for each and inlines every member.</remarks>
+internal unsafe interface ISimd<TVector>
+    where TVector : struct
+{
+    /// <summary>A name for people.</summary>
+    static abstract string Name { get; }
+
+    /// <summary>Values per vector.</summary>
+    static abstract int Width { get; }
+
+    /// <summary>Whether a kernel may keep sixteen sums and their operands in registers.</summary>
+    static abstract bool HasManyRegisters { get; }
+
+    static abstract TVector Zero { get; }
+
+    static abstract TVector Broadcast(float value);
+
+    static abstract TVector Load(float* source);
+
+    static abstract void Store(float* destination, TVector value);
+
+    static abstract TVector LoadBFloat16(ushort* source);
+
+    static abstract TVector LoadFloat16(ushort* source);
+
+    static abstract TVector Add(TVector a, TVector b);
+
+    static abstract TVector Subtract(TVector a, TVector b);
+
+    static abstract TVector Multiply(TVector a, TVector b);
+
+    static abstract TVector Divide(TVector a, TVector b);
+
+    static abstract TVector Max(TVector a, TVector b);
+
+    /// <summary>a · b + c, in one rounding where the machine can.</summary>
+    static abstract TVector MultiplyAdd(TVector a, TVector b, TVector c);
+
+    static abstract TVector Exp(TVector value);
+
+    /// <summary>ln(1 + value) for values from 0 to 1.</summary>
+    static abstract TVector Log1P(TVector value);
+
+    static abstract float Sum(TVector value);
+
+    static abstract float MaxAcross(TVector value);
+}

@@ -1,0 +1,71 @@
+using System.Diagnostics;
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Backends;
+
+/// <summary>A matrix read in place from the mapped checkpoint: one or several stored parts, stacked by rows.</summary>
+internal sealed unsafe class HostMatrix : Tensor
+{
+    private readonly Part[] _parts;
+
+    public HostMatrix(object owner, params ReadOnlySpan<StoredTensor> parts)
+        : base(parts[0].DataType, StackedShape(parts), owner)
+    {
+        _parts = new Part[parts.Length];
+        int firstRow = 0;
+        for (int i = 0; i < parts.Length; i++)
+        {
+            int rowCount = (int)parts[i].Shape[0];
+            _parts[i] = new Part(parts[i].Data, parts[i].DataType, firstRow, rowCount);
+            firstRow += rowCount;
+        }
+    }
+
+    public int RowCount => (int)Shape[0];
+
+    public int ColumnCount => (int)Shape[1];
+
+    public ReadOnlySpan<Part> Parts => _parts;
+
+    /// <summary>The part that holds a row.</summary>
+    public ref readonly Part PartOf(int row)
+    {
+        Debug.Assert((uint)row < (uint)RowCount, "The row lies outside the matrix.");
+        int index = 0;
+        while (row >= _parts[index].FirstRow + _parts[index].RowCount)
+        {
+            index++;
+        }
+
+        return ref _parts[index];
+    }
+
+    public override void Dispose()
+    {
+        // The memory belongs to the checkpoint.
+    }
+
+    private static Shape StackedShape(ReadOnlySpan<StoredTensor> parts)
+    {
+        long rowCount = 0;
+        foreach (StoredTensor part in parts)
+        {
+            Debug.Assert(part.Shape.Rank == 2 && part.Shape[1] == parts[0].Shape[1], "Stacked parts share their row length.");
+            rowCount += part.Shape[0];
+        }
+
+        return new Shape(rowCount, parts[0].Shape[1]);
+    }
+
+    /// <summary>Consecutive rows that lie together in memory.</summary>
+    internal readonly struct Part(byte* data, DataType dataType, int firstRow, int rowCount)
+    {
+        public byte* Data { get; } = data;
+
+        public DataType DataType { get; } = dataType;
+
+        public int FirstRow { get; } = firstRow;
+
+        public int RowCount { get; } = rowCount;
+    }
+}

@@ -1,0 +1,20 @@
+namespace KimiLinear.Backends;
+
+/// <summary>What a weight is for; a backend decides by it how the weight lies in its memory.</summary>
+internal enum WeightRole
+{
+    /// <summary>Small and read value by value: norms, decay, convolution taps, router bias. Kept in float32.</summary>
+    Vector,
+
+    /// <summary>A row per token id, looked up.</summary>
+    Embedding,
+
+    /// <summary>One matrix, its parts stacked by rows.</summary>
+    Projection,
+
+    /// <summary>Per expert two parts, gate over up.</summary>
+    ExpertGateUp,
+
+    /// <summary>Per expert one part.</summary>
+    ExpertDown,
+}

@@ -1,0 +1,34 @@
+using KimiLinear.Backends;
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Caching;
+
+/// <summary>A sequence's memory copied to the host: a point from which it can be resumed.</summary>
+internal sealed unsafe class StateSnapshot : IDisposable
+{
+    private readonly CacheLayout _layout;
+    private readonly NativeBuffer _memory;
+
+    public StateSnapshot(CacheLayout layout, int length)
+    {
+        _layout = layout;
+        Length = length;
+        PageCount = CacheLayout.PagesFor(length);
+        _memory = new NativeBuffer(sizeof(float) * (layout.SlotLength + (PageCount * layout.PageLength)));
+    }
+
+    /// <summary>Tokens seen at this point.</summary>
+    public int Length { get; }
+
+    public int PageCount { get; }
+
+    public long ByteCount => _memory.ByteCount;
+
+    /// <summary>The part of fixed size, laid out as <see cref="CacheLayout"/> says.</summary>
+    public Span<float> Slot => new(_memory.Data, checked((int)_layout.SlotLength));
+
+    public Span<float> Page(int index) =>
+        new((float*)_memory.Data + _layout.SlotLength + (index * _layout.PageLength), checked((int)_layout.PageLength));
+
+    public void Dispose() => _memory.Dispose();
+}

@@ -1,0 +1,142 @@
+using System.Diagnostics.CodeAnalysis;
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Checkpoints;
+
+/// <summary>The weights of a model folder, mapped read-only: nothing is copied until somebody reads it.</summary>
+/// <remarks>Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many threads.</remarks>
+internal sealed class Checkpoint : IDisposable
+{
+    private const string SingleFileName = "model.safetensors";
+    private const string FilePattern = "*.safetensors";
+
+    private readonly SafetensorsFile[] _files;
+    private readonly Dictionary<string, StoredTensor> _byName = [];
+    private readonly Dictionary<string, string> _unusableTypes = [];
+
+    private Checkpoint(string directory, SafetensorsFile[] files)
+    {
+        DirectoryPath = directory;
+        _files = files;
+        Files = [.. files.Select(file => file.FilePath)];
+        TotalBytes = files.Sum(file => file.FileBytes);
+        Tensors = [.. files.SelectMany(file => file.Tensors)];
+        foreach (StoredTensor tensor in Tensors)
+        {
+            _byName.Add(tensor.Name, tensor);
+        }
+
+        foreach (SafetensorsEntry entry in files.SelectMany(file => file.Entries).Where(entry => entry.Type.DataType is null))
+        {
+            _unusableTypes.Add(entry.Name, entry.Type.Name);
+        }
+    }
+
+    /// <summary>The folder it was opened from.</summary>
+    public string DirectoryPath { get; }
+
+    /// <summary>The weight files, in ordinal order of their names.</summary>
+    public IReadOnlyList<string> Files { get; }
+
+    /// <summary>The size of the files together.</summary>
+    public long TotalBytes { get; }
+
+    /// <summary>Every tensor whose data type this library knows, file after file, in the order in which they lie there.</summary>
+    public IReadOnlyList<StoredTensor> Tensors { get; }
+
+    /// <summary>The tensors of any other data type, with the format's word for it.</summary>
+    public IReadOnlyDictionary<string, string> UnusableTypes => _unusableTypes;
+
+    /// <summary>Opens the weights of a folder: through its index if it has one, else its single safetensors file.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="FileNotFoundException">The folder holds no weights.</exception>
+    /// <exception cref="CheckpointFormatException">A file is damaged, missing or ambiguous.</exception>
+    public static Checkpoint Open(string modelDirectory)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(modelDirectory);
+        if (!Directory.Exists(modelDirectory))
+        {
+            throw new DirectoryNotFoundException(
+                $"The model folder '{modelDirectory}' does not exist{(File.Exists(modelDirectory) ? "; it is a file" : "")}.");
+        }
+
+        string indexPath = Path.Combine(modelDirectory, CheckpointIndex.FileName);
+        return File.Exists(indexPath)
+            ? OpenIndexed(modelDirectory, CheckpointIndex.Load(indexPath))
+            : new Checkpoint(modelDirectory, [SafetensorsFile.Open(FindSingleFile(modelDirectory))]);
+    }
+
+    /// <summary>Finds a tensor; <see langword="false"/> when the files have none of that name.</summary>
+    /// <exception cref="CheckpointFormatException">The tensor is there, but of a data type this library does not know.</exception>
+    public bool TryGet(string name, [MaybeNullWhen(false)] out StoredTensor tensor)
+    {
+        if (_unusableTypes.TryGetValue(name, out string? type))
+        {
+            throw new CheckpointFormatException(
+                $"{name} is stored as {type}, but weights must be float32, bfloat16 or float16. ('{DirectoryPath}')", DirectoryPath);
+        }
+
+        return _byName.TryGetValue(name, out tensor);
+    }
+
+    /// <summary>Finds a tensor that must be there.</summary>
+    /// <exception cref="CheckpointFormatException">It is not, or is of a data type this library does not know.</exception>
+    public StoredTensor Get(string name) => TryGet(name, out StoredTensor? tensor)
+        ? tensor
+        : throw new CheckpointFormatException($"The checkpoint in '{DirectoryPath}' has no tensor {name}.", DirectoryPath);
+
+    public void Dispose()
+    {
+        foreach (SafetensorsFile file in _files)
+        {
+            file.Dispose();
+        }
+    }
+
+    private static Checkpoint OpenIndexed(string directory, CheckpointIndex index)
+    {
+        index.RequireFiles();
+        List<SafetensorsFile> files = [];
+        try
+        {
+            Dictionary<string, HashSet<string>> namesByFile = [];
+            foreach (string fileName in index.FileNames())
+            {
+                SafetensorsFile file = SafetensorsFile.Open(Path.Combine(directory, fileName));
+                files.Add(file);
+                namesByFile.Add(fileName, [.. file.Entries.Select(entry => entry.Name)]);
+            }
+
+            index.RequireAgreement(namesByFile);
+            return new Checkpoint(directory, [.. files]);
+        }
+        catch
+        {
+            files.ForEach(file => file.Dispose());
+            throw;
+        }
+    }
+
+    private static string FindSingleFile(string directory)
+    {
+        string usual = Path.Combine(directory, SingleFileName);
+        if (File.Exists(usual))
+        {
+            return usual;
+        }
+
+        string[] files = Directory.GetFiles(directory, FilePattern);
+        return files.Length switch
+        {
+            1 => files[0],
+            0 => throw new FileNotFoundException(
+                $"No weights were found in '{directory}': it has neither {CheckpointIndex.FileName} nor {SingleFileName} "
+                + "nor any other safetensors file.",
+                usual),
+            _ => throw new CheckpointFormatException(
+                $"'{directory}' holds {files.Length} safetensors files, but no {CheckpointIndex.FileName} that says how they belong together. "
+                + "Fetch the index as well.",
+                directory),
+        };
+    }
+}

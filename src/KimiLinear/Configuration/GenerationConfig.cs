@@ -1,0 +1,69 @@
+namespace KimiLinear.Configuration;
+
+/// <summary>What <c>generation_config.json</c> recommends for drawing tokens; everything is optional.</summary>
+/// <remarks>Immutable and safe to share between threads.</remarks>
+public sealed record GenerationConfig
+{
+    private const string FileName = "generation_config.json";
+
+    /// <summary>Gets the ids that end a reply (<c>eos_token_id</c>, a number or a list); empty when the file names none.</summary>
+    public IReadOnlyList<int> EosTokenIds { get; init; } = [];
+
+    /// <summary>Gets the id that may begin a text (<c>bos_token_id</c>).</summary>
+    public int? BosTokenId { get; init; }
+
+    /// <summary>Gets the padding id (<c>pad_token_id</c>).</summary>
+    public int? PadTokenId { get; init; }
+
+    /// <summary>Gets the softmax temperature (<c>temperature</c>), at least 0; 0 means greedy decoding.</summary>
+    public float? Temperature { get; init; }
+
+    /// <summary>Gets the probability mass that is kept (<c>top_p</c>), above 0 and at most 1.</summary>
+    public float? TopP { get; init; }
+
+    /// <summary>Gets the number of candidates that are kept (<c>top_k</c>); 0 keeps all.</summary>
+    public int? TopK { get; init; }
+
+    /// <summary>Gets the factor against tokens that occurred already (<c>repetition_penalty</c>), above 0; 1 changes nothing.</summary>
+    public float? RepetitionPenalty { get; init; }
+
+    /// <summary>Gets the longest text, prompt included, in tokens (<c>max_length</c>).</summary>
+    public int? MaxLength { get; init; }
+
+    /// <summary>Gets a value indicating whether tokens are drawn rather than the best one taken (<c>do_sample</c>).</summary>
+    public bool? DoSample { get; init; }
+
+    /// <summary>Reads <c>generation_config.json</c> of a model's folder; without that file nothing is recommended.</summary>
+    /// <param name="modelDirectory">The folder of the model.</param>
+    /// <returns>What the file recommends.</returns>
+    /// <exception cref="DirectoryNotFoundException">The folder does not exist.</exception>
+    /// <exception cref="ModelConfigurationException">The file is damaged or holds a value of the wrong type or range.</exception>
+    public static GenerationConfig Load(string modelDirectory)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(modelDirectory);
+        if (!Directory.Exists(modelDirectory))
+        {
+            throw new DirectoryNotFoundException($"The model folder '{modelDirectory}' does not exist.");
+        }
+
+        string filePath = Path.Combine(modelDirectory, FileName);
+        return File.Exists(filePath) ? Parse(File.ReadAllBytes(filePath), filePath) : new GenerationConfig();
+    }
+
+    internal static GenerationConfig Parse(ReadOnlySpan<byte> utf8Json, string? filePath = null)
+    {
+        ConfigurationObject json = ConfigurationObject.Parse(utf8Json, filePath);
+        return new GenerationConfig
+        {
+            EosTokenIds = json.TokenIds("eos_token_id", int.MaxValue),
+            BosTokenId = json.TokenId("bos_token_id", int.MaxValue),
+            PadTokenId = json.TokenId("pad_token_id", int.MaxValue),
+            Temperature = json.OptionalSingle("temperature", number => number >= 0, "must be a number of at least 0"),
+            TopP = json.OptionalSingle("top_p", number => number is > 0 and <= 1, "must be a number above 0 and at most 1"),
+            TopK = json.OptionalInteger("top_k", 0, int.MaxValue),
+            RepetitionPenalty = json.OptionalPositiveSingle("repetition_penalty"),
+            MaxLength = json.OptionalInteger("max_length", 1, int.MaxValue),
+            DoSample = json.OptionalBoolean("do_sample"),
+        };
+    }
+}

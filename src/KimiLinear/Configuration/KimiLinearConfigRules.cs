@@ -1,0 +1,72 @@
+namespace KimiLinear.Configuration;
+
+/// <summary>The rules that concern several values at once, whatever file they were read from.</summary>
+internal static class KimiLinearConfigRules
+{
+    // Widths are ints throughout; above this a product of head count and head width is a damaged file, not a model.
+    private const long MaxJoinedDim = 1 << 24;
+
+    // The group score is the sum of the two best experts of the group.
+    private const int MinExpertsPerGroup = 2;
+
+    /// <summary>Refuses a configuration whose values do not fit together.</summary>
+    /// <exception cref="ModelConfigurationException">They do not; the message names the keys and the values.</exception>
+    public static void Check(KimiLinearConfig config, string? filePath)
+    {
+        CheckJoinedDim(config.DeltaHeadCount, config.DeltaHeadDim, "linear_attn_config.num_heads", "linear_attn_config.head_dim", filePath);
+        CheckJoinedDim(
+            config.LatentHeadCount, config.QkNopeHeadDim + Math.Max(config.QkRopeHeadDim, config.LatentValueDim),
+            "num_attention_heads", "the head's width", filePath);
+        if (config.ExpertCount > 0)
+        {
+            CheckJoinedDim(config.SharedExpertCount, config.ExpertDim, "num_shared_experts", "moe_intermediate_size", filePath);
+            CheckSelection(config, filePath);
+        }
+    }
+
+    private static void CheckSelection(KimiLinearConfig config, string? filePath)
+    {
+        (int experts, int active, int groups, int activeGroups) =
+            (config.ExpertCount, config.ActiveExpertCount, config.ExpertGroupCount, config.ActiveExpertGroupCount);
+        if (active > experts)
+        {
+            throw Refuse($"num_experts_per_token must be at most num_experts ({experts}), but is {active}", filePath);
+        }
+
+        if (groups > 1 && experts % groups != 0)
+        {
+            throw Refuse($"num_expert_group must divide num_experts ({experts}), but is {groups}", filePath);
+        }
+
+        if (groups > 1 && experts / groups < MinExpertsPerGroup)
+        {
+            throw Refuse(
+                $"num_expert_group must leave at least {MinExpertsPerGroup} of the {experts} experts to a group, but is {groups}", filePath);
+        }
+
+        if (activeGroups > groups)
+        {
+            throw Refuse($"topk_group must be at most num_expert_group ({groups}), but is {activeGroups}", filePath);
+        }
+
+        int reachable = experts / groups * activeGroups;
+        if (active > reachable)
+        {
+            throw Refuse(
+                $"num_experts_per_token must be at most {reachable}, the experts in the {activeGroups} of {groups} groups that "
+                + $"topk_group keeps, but is {active}",
+                filePath);
+        }
+    }
+
+    private static void CheckJoinedDim(int count, int dim, string countKey, string dimKey, string? filePath)
+    {
+        if ((long)count * dim > MaxJoinedDim)
+        {
+            throw Refuse($"{countKey} × {dimKey} must be at most {MaxJoinedDim}, but is {count} × {dim}", filePath);
+        }
+    }
+
+    private static ModelConfigurationException Refuse(string sentence, string? filePath) =>
+        new($"{sentence} in {(filePath is null ? "the configuration" : $"'{filePath}'")}.", filePath);
+}
