@@ -1,6 +1,6 @@
 namespace KimiLinear.Sampling;
 
-/// <summary>The frequency and the presence penalty: a token loses score for each time it was generated, and for being there at all.</summary>
+/// <summary>The frequency and the presence penalty: a token loses score for each time it was generated, and once more.</summary>
 /// <remarks>Belongs to one request, whose tokens only grow: each is counted once. The prompt does not count.</remarks>
 internal sealed class CountPenaltyProcessor(float frequencyPenalty, float presencePenalty, int vocabularySize) : ILogitsProcessor
 {

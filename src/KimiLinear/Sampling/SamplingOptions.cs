@@ -1,4 +1,5 @@
 using System.Collections.ObjectModel;
+using KimiLinear.Configuration;
 
 namespace KimiLinear.Sampling;
 
@@ -26,7 +27,7 @@ public sealed record SamplingOptions
         init => field = Require(value, value >= 0, nameof(TopK), "0 (off) or more");
     }
 
-    /// <summary>Gets the probability mass that stays in the draw, above 0 and at most 1: the fewest tokens that reach it.</summary>
+    /// <summary>Gets the probability mass that stays in the draw, the fewest tokens that reach it; above 0, at most 1.</summary>
     /// <value>The default is 1, which keeps all.</value>
     public float TopP
     {
@@ -106,6 +107,20 @@ public sealed record SamplingOptions
             field = processors.AsReadOnly();
         }
     } = [];
+
+    /// <summary>Takes over what a model recommends in its <c>generation_config.json</c>.</summary>
+    /// <param name="recommended">
+    /// The recommendation; what it does not name, and all of it when <see langword="null"/>, stays at this library's defaults.
+    /// A model that asks not to sample (<c>do_sample</c> is false) is decoded greedily.
+    /// </param>
+    /// <returns>The options, without a seed.</returns>
+    public static SamplingOptions FromGenerationConfig(GenerationConfig? recommended) => new()
+    {
+        Temperature = recommended?.DoSample == false ? 0 : recommended?.Temperature ?? 1,
+        TopK = recommended?.TopK ?? 0,
+        TopP = recommended?.TopP ?? 1,
+        RepetitionPenalty = recommended?.RepetitionPenalty ?? 1,
+    };
 
     /// <summary>Gets a value indicating whether the highest score is taken without drawing.</summary>
     internal bool IsGreedy => Temperature == 0 || TopK == 1;

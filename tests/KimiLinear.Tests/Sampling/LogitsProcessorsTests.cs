@@ -27,7 +27,8 @@ public sealed class LogitsProcessorsTests
         Assert.Equal(
             [
                 typeof(LogitBiasProcessor), typeof(RepetitionPenaltyProcessor), typeof(CountPenaltyProcessor),
-                typeof(UserProcessor), typeof(TemperatureProcessor), typeof(TopKProcessor), typeof(TopPProcessor), typeof(MinPProcessor),
+                typeof(UserProcessor), typeof(TemperatureProcessor), typeof(TopKProcessor),
+                typeof(TopPProcessor), typeof(MinPProcessor),
             ],
             chain.Select(processor => processor.GetType()));
     }
@@ -83,6 +84,7 @@ public sealed class LogitsProcessorsTests
         public int[] Generated { get; private set; } = [];
 
         public void Process(in LogitsContext context, Span<float> logits) =>
-            (Logits, Prompt, Generated) = (logits.ToArray(), context.PromptTokenIds.ToArray(), context.GeneratedTokenIds.ToArray());
+            (Logits, Prompt, Generated) =
+                (logits.ToArray(), context.PromptTokenIds.ToArray(), context.GeneratedTokenIds.ToArray());
     }
 }

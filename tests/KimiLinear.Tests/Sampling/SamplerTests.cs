@@ -88,8 +88,9 @@ public sealed class SamplerTests
         var sampler = new Sampler(new SamplingOptions { TopK = 3, TopP = 0.9f, MinP = 0.3f, Seed = 3 }, 5);
 
         // Of the three highest (4 : 2 : 1) all are needed for 0.9, but the third has less than 0.3 of the first.
-        var drawn = Enumerable.Range(0, 200)
-            .Select(_ => Sample(sampler, [MathF.Log(1), MathF.Log(4), MathF.Log(0.9f), MathF.Log(2), MathF.Log(0.8f)])).ToHashSet();
+        float[] logits = [MathF.Log(1), MathF.Log(4), MathF.Log(0.9f), MathF.Log(2), MathF.Log(0.8f)];
+
+        var drawn = Enumerable.Range(0, 200).Select(_ => Sample(sampler, logits)).ToHashSet();
 
         Assert.Equal([1, 3], drawn.Order());
     }

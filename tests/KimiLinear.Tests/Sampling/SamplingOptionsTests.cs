@@ -1,3 +1,4 @@
+using KimiLinear.Configuration;
 using KimiLinear.Sampling;
 using Xunit;
 
@@ -118,6 +119,34 @@ public sealed class SamplingOptionsTests
 
         Assert.Equal(8, thrown.ActualValue);
     }
+
+    [Fact]
+    public void FromGenerationConfig_NothingRecommended_IsTheDefault()
+    {
+        Assert.Equal(new SamplingOptions(), SamplingOptions.FromGenerationConfig(null));
+        Assert.Equal(new SamplingOptions(), SamplingOptions.FromGenerationConfig(new GenerationConfig()));
+    }
+
+    [Fact]
+    public void FromGenerationConfig_EverythingRecommended_IsTakenOver()
+    {
+        var recommended = new GenerationConfig
+        {
+            Temperature = 0.6f,
+            TopK = 20,
+            TopP = 0.95f,
+            RepetitionPenalty = 1.05f,
+            DoSample = true,
+        };
+
+        SamplingOptions options = SamplingOptions.FromGenerationConfig(recommended);
+
+        Assert.Equal((0.6f, 20, 0.95f, 1.05f), (options.Temperature, options.TopK, options.TopP, options.RepetitionPenalty));
+    }
+
+    [Fact]
+    public void FromGenerationConfig_SamplingNotRecommended_IsGreedy() =>
+        Assert.True(SamplingOptions.FromGenerationConfig(new GenerationConfig { Temperature = 0.6f, DoSample = false }).IsGreedy);
 
     private static SamplingOptions With(string property, float value) => property switch
     {
