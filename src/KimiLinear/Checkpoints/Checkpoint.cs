@@ -4,7 +4,9 @@ using KimiLinear.Tensors;
 namespace KimiLinear.Checkpoints;
 
 /// <summary>The weights of a model folder, mapped read-only: nothing is copied until somebody reads it.</summary>
-/// <remarks>Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many threads.</remarks>
+/// <remarks>
+/// Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many threads.
+/// </remarks>
 internal sealed class Checkpoint : IDisposable
 {
     private const string SingleFileName = "model.safetensors";
@@ -67,13 +69,16 @@ internal sealed class Checkpoint : IDisposable
     }
 
     /// <summary>Finds a tensor; <see langword="false"/> when the files have none of that name.</summary>
-    /// <exception cref="CheckpointFormatException">The tensor is there, but of a data type this library does not know.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// The tensor is there, but of a data type this library does not know.
+    /// </exception>
     public bool TryGet(string name, [MaybeNullWhen(false)] out StoredTensor tensor)
     {
         if (_unusableTypes.TryGetValue(name, out string? type))
         {
             throw new CheckpointFormatException(
-                $"{name} is stored as {type}, but weights must be float32, bfloat16 or float16. ('{DirectoryPath}')", DirectoryPath);
+                $"{name} is stored as {type}, but weights must be float32, bfloat16 or float16. ('{DirectoryPath}')",
+                DirectoryPath);
         }
 
         return _byName.TryGetValue(name, out tensor);
@@ -134,7 +139,8 @@ internal sealed class Checkpoint : IDisposable
                 + "nor any other safetensors file.",
                 usual),
             _ => throw new CheckpointFormatException(
-                $"'{directory}' holds {files.Length} safetensors files, but no {CheckpointIndex.FileName} that says how they belong together. "
+                $"'{directory}' holds {files.Length} safetensors files, but no {CheckpointIndex.FileName} that says how they "
+                + $"belong together. "
                 + "Fetch the index as well.",
                 directory),
         };

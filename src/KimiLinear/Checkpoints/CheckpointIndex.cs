@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KimiLinear.Configuration;
 
 namespace KimiLinear.Checkpoints;
 
@@ -14,18 +15,15 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
     // Enough to see what is going on; a checkpoint with one wrong file can have thousands of wrong lines.
     private const int MaxListedProblems = 20;
 
-    private static readonly JsonDocumentOptions StrictJson = new() { AllowDuplicateProperties = false };
-
     /// <summary>Reads an index file.</summary>
     /// <exception cref="CheckpointFormatException">It is damaged, or names a file outside its folder.</exception>
     public static CheckpointIndex Load(string filePath)
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(filePath), StrictJson);
-            return new CheckpointIndex(filePath, ReadWeightMap(document.RootElement, filePath));
+            return new CheckpointIndex(filePath, ReadWeightMap(StrictJson.Parse(File.ReadAllBytes(filePath)), filePath));
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        catch (JsonException exception)
         {
             throw new CheckpointFormatException($"'{filePath}' is not valid JSON: {exception.Message}", filePath, exception);
         }
@@ -43,7 +41,8 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
         if (missing.Length > 0)
         {
             throw new CheckpointFormatException(
-                $"'{FilePath}' names {FileNames().Count} files, but {missing.Length} of them are not there: {string.Join(", ", missing)}. "
+                $"'{FilePath}' names {FileNames().Count} files, but {missing.Length} of them are not there: "
+                + $"{string.Join(", ", missing)}. "
                 + "Fetch them into the same folder.",
                 FilePath);
         }
@@ -75,7 +74,8 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
         if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty(WeightMapKey, out JsonElement map)
             || map.ValueKind != JsonValueKind.Object)
         {
-            throw new CheckpointFormatException($"'{filePath}' must be a JSON object with an object {WeightMapKey}, but is not.", filePath);
+            throw new CheckpointFormatException(
+                $"'{filePath}' must be a JSON object with an object {WeightMapKey}, but is not.", filePath);
         }
 
         Dictionary<string, string> fileByTensor = [];
@@ -84,7 +84,8 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
             if (property.Value.ValueKind != JsonValueKind.String)
             {
                 throw new CheckpointFormatException(
-                    $"The {WeightMapKey} of '{filePath}' must map each tensor to a file name, but {property.Name} maps to {property.Value.ValueKind}.",
+                    $"The {WeightMapKey} of '{filePath}' must map each tensor to a file name, but {property.Name} maps to "
+                    + $"{property.Value.ValueKind}.",
                     filePath);
             }
 
@@ -92,7 +93,9 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
             if (!IsPlainFileName(fileName))
             {
                 throw new CheckpointFormatException(
-                    $"The {WeightMapKey} of '{filePath}' must name files in its own folder, but {property.Name} maps to '{fileName}'.", filePath);
+                    $"The {WeightMapKey} of '{filePath}' must name files in its own folder, but {property.Name} maps to "
+                    + $"'{fileName}'.",
+                    filePath);
             }
 
             fileByTensor.Add(property.Name, fileName);

@@ -37,6 +37,6 @@ internal sealed record SafetensorsDataType(string Name, int Bits, DataType? Data
     /// <summary>Finds a type by the format's word; <see langword="null"/> when the format has no such type.</summary>
     public static SafetensorsDataType? Find(string name) => ByName.GetValueOrDefault(name);
 
-    /// <summary>The format's word for one of our types; <see langword="null"/> when the format cannot hold it.</summary>
-    public static string? NameOf(DataType type) => Array.Find(All, candidate => candidate.DataType == type)?.Name;
+    /// <summary>The format's counterpart of one of our types; <see langword="null"/> when the format cannot hold it.</summary>
+    public static SafetensorsDataType? Of(DataType type) => Array.Find(All, candidate => candidate.DataType == type);
 }

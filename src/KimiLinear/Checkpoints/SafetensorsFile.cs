@@ -4,7 +4,9 @@ using KimiLinear.Tensors;
 namespace KimiLinear.Checkpoints;
 
 /// <summary>One safetensors file, mapped for reading; its tensors are views that end with it.</summary>
-/// <remarks>The file must not be shortened by anyone while it is open: the system ends a process that reads past the end.</remarks>
+/// <remarks>
+/// The file must not be shortened by anyone while it is open: the system ends a process that reads past the end.
+/// </remarks>
 internal sealed unsafe class SafetensorsFile : IDisposable
 {
     private readonly MemoryMappedFile _mapping;

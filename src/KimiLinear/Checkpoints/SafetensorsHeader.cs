@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace KimiLinear.Checkpoints;
 
-/// <summary>What a safetensors file says about its tensors, checked so that every entry lies inside the file and none overlap.</summary>
+/// <summary>
+/// What a safetensors file says about its tensors, checked so that every entry lies inside the file and none overlap.
+/// </summary>
 internal static class SafetensorsHeader
 {
     /// <summary>Bytes of the number in front that tells the header's length.</summary>
@@ -11,8 +13,13 @@ internal static class SafetensorsHeader
     /// <summary>The format's own limit.</summary>
     public const int MaxHeaderBytes = 100_000_000;
 
+    /// <summary>The one name that is no tensor: notes of whoever wrote the file.</summary>
+    public const string MetadataKey = "__metadata__";
+
     /// <summary>Reads the length in front and checks it against the file.</summary>
-    /// <exception cref="CheckpointFormatException">The file is shorter than it must be, or the length is not believable.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// The file is shorter than it must be, or the length is not believable.
+    /// </exception>
     public static int ReadLength(ReadOnlySpan<byte> prefix, long fileBytes, string filePath)
     {
         if (prefix.Length < PrefixBytes)
@@ -27,15 +34,16 @@ internal static class SafetensorsHeader
         if (headerBytes > MaxHeaderBytes)
         {
             throw new CheckpointFormatException(
-                $"'{filePath}' is damaged or no safetensors file: its header claims {headerBytes} bytes, but at most {MaxHeaderBytes} are allowed.",
+                $"'{filePath}' is damaged or no safetensors file: its header claims {headerBytes} bytes, but at most "
+                + $"{MaxHeaderBytes} are allowed.",
                 filePath);
         }
 
         if ((long)headerBytes > fileBytes - PrefixBytes)
         {
             throw new CheckpointFormatException(
-                $"'{filePath}' is cut off within its header: the header claims {headerBytes} bytes, but only {fileBytes - PrefixBytes} follow. "
-                + "Fetch the file again.",
+                $"'{filePath}' is cut off within its header: the header claims {headerBytes} bytes, but only "
+                + $"{fileBytes - PrefixBytes} follow. Fetch the file again.",
                 filePath);
         }
 
@@ -66,7 +74,9 @@ internal static class SafetensorsHeader
         if (entry.Begin > entry.End)
         {
             throw new CheckpointFormatException(
-                $"{entry.Name} has data_offsets [{entry.Begin}, {entry.End}] in '{filePath}', but the first must not be above the second.", filePath);
+                $"{entry.Name} has data_offsets [{entry.Begin}, {entry.End}] in '{filePath}', but the first must not "
+                + "be above the second.",
+                filePath);
         }
 
         // 128 bits hold every product of a 64-bit count and a width of at most 64 bits.
@@ -90,7 +100,8 @@ internal static class SafetensorsHeader
             {
                 string fault = entry.Begin < end ? "overlaps" : $"leaves {entry.Begin - end} unused bytes after";
                 throw new CheckpointFormatException(
-                    $"{entry.Name} {fault} {previous} in '{filePath}': its data begins at {entry.Begin} where {end} is expected.", filePath);
+                    $"{entry.Name} {fault} {previous} in '{filePath}': its data begins at {entry.Begin} where {end} is expected.",
+                    filePath);
             }
 
             (end, previous) = (entry.End, entry.Name);
@@ -99,7 +110,9 @@ internal static class SafetensorsHeader
         if (end > dataBytes)
         {
             throw new CheckpointFormatException(
-                $"'{filePath}' is cut off: its tensors need {end} bytes of data, but only {dataBytes} are there. Fetch the file again.", filePath);
+                $"'{filePath}' is cut off: its tensors need {end} bytes of data, but only {dataBytes} are there. "
+                + "Fetch the file again.",
+                filePath);
         }
 
         if (end < dataBytes)

@@ -7,8 +7,6 @@ namespace KimiLinear.Checkpoints;
 /// <summary>Reads the JSON text of a safetensors header into entries; whether they fit the file is not its business.</summary>
 internal ref struct SafetensorsHeaderParser
 {
-    private const string MetadataKey = "__metadata__";
-
     // A header is an object of objects with lists: three levels. A few more let unknown values be skipped.
     private const int MaxDepth = 16;
 
@@ -30,13 +28,16 @@ internal ref struct SafetensorsHeaderParser
     {
         if (!Utf8.IsValid(json))
         {
-            throw new CheckpointFormatException($"The header of '{filePath}' is not UTF-8 text. The file is damaged or no safetensors file.", filePath);
+            throw new CheckpointFormatException(
+                $"The header of '{filePath}' is not UTF-8 text. The file is damaged or no safetensors file.", filePath);
         }
 
         if (json.IsEmpty || json[0] != (byte)'{')
         {
             throw new CheckpointFormatException(
-                $"The header of '{filePath}' must be a JSON object that begins at once. The file is damaged or no safetensors file.", filePath);
+                $"The header of '{filePath}' must be a JSON object that begins at once. The file is damaged or no safetensors "
+                + "file.",
+                filePath);
         }
 
         SafetensorsHeaderParser parser = new(json, filePath);
@@ -47,7 +48,8 @@ internal ref struct SafetensorsHeaderParser
         catch (JsonException exception)
         {
             throw new CheckpointFormatException(
-                $"The header of '{filePath}' is not valid JSON: {exception.Message} The file is damaged or no safetensors file.", filePath, exception);
+                $"The header of '{filePath}' is not valid JSON: {exception.Message} The file is damaged or no safetensors file.",
+                filePath, exception);
         }
     }
 
@@ -70,7 +72,7 @@ internal ref struct SafetensorsHeaderParser
                 throw Refuse($"{name} must be a JSON object in the header of '{_filePath}', but is {_reader.TokenType}.");
             }
 
-            if (name == MetadataKey)
+            if (name == SafetensorsHeader.MetadataKey)
             {
                 SkipMetadata();
             }
@@ -92,7 +94,9 @@ internal ref struct SafetensorsHeaderParser
             _ = _reader.Read();
             if (_reader.TokenType != JsonTokenType.String)
             {
-                throw Refuse($"{MetadataKey} must map strings to strings in '{_filePath}', but has a value that is {_reader.TokenType}.");
+                throw Refuse(
+                    $"{SafetensorsHeader.MetadataKey} must map strings to strings in '{_filePath}', but has a value that is "
+                    + $"{_reader.TokenType}.");
             }
         }
     }
@@ -162,7 +166,8 @@ internal ref struct SafetensorsHeaderParser
         {
             if (_reader.TokenType != JsonTokenType.Number || !_reader.TryGetInt64(out long number) || number < 0)
             {
-                throw Refuse($"The {key} of {name} must be whole numbers from 0 to {long.MaxValue} in '{_filePath}', but one is not.");
+                throw Refuse(
+                    $"The {key} of {name} must be whole numbers from 0 to {long.MaxValue} in '{_filePath}', but one is not.");
             }
 
             numbers.Add(number);
@@ -198,7 +203,8 @@ internal ref struct SafetensorsHeaderParser
         }
         catch (InvalidOperationException exception)
         {
-            throw new CheckpointFormatException($"The header of '{_filePath}' holds a name that is no text.", _filePath, exception);
+            throw new CheckpointFormatException(
+                $"The header of '{_filePath}' holds a name that is no text.", _filePath, exception);
         }
     }
 

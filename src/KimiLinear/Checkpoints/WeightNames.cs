@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace KimiLinear.Checkpoints;
 
 /// <summary>The only place that spells tensor names the way the published checkpoint does.</summary>
@@ -31,8 +33,7 @@ internal static class WeightNames
         }
 
         int dot = fullName.IndexOf('.', LayerPrefix.Length);
-        if (dot < 0 || !int.TryParse(
-            fullName.AsSpan(LayerPrefix.Length, dot - LayerPrefix.Length), System.Globalization.NumberStyles.None, null, out layerIndex))
+        if (dot < 0 || !int.TryParse(fullName.AsSpan()[LayerPrefix.Length..dot], NumberStyles.None, null, out layerIndex))
         {
             return false;
         }
@@ -47,7 +48,7 @@ internal static class WeightNames
         public const string Query = "self_attn.q_proj.weight";                  // [H * K, D]
         public const string Key = "self_attn.k_proj.weight";                    // [H * K, D]
         public const string Value = "self_attn.v_proj.weight";                  // [H * V, D]
-        public const string QueryConvolution = "self_attn.q_conv1d.weight";     // [H * K, 1, W]; the last tap is the current token
+        public const string QueryConvolution = "self_attn.q_conv1d.weight";     // [H * K, 1, W]; the last tap is now
         public const string KeyConvolution = "self_attn.k_conv1d.weight";       // [H * K, 1, W]
         public const string ValueConvolution = "self_attn.v_conv1d.weight";     // [H * V, 1, W]
         public const string DecayLog = "self_attn.A_log";                       // [1, 1, H, 1]; only the first H values count

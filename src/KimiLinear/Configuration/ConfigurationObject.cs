@@ -1,11 +1,14 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Text;
 using System.Text.Json;
 
 namespace KimiLinear.Configuration;
 
-/// <summary>Typed reading of one JSON object of a configuration file; every refusal names the key, the rule and the value.</summary>
-/// <remarks>A key whose value is <c>null</c> counts as absent, as it does in the implementations that write these files.</remarks>
+/// <summary>
+/// Typed reading of one JSON object of a configuration file; every refusal names the key, the rule and the value.
+/// </summary>
+/// <remarks>
+/// A key whose value is <c>null</c> counts as absent, as it does in the implementations that write these files.
+/// </remarks>
 /// <param name="json">The object.</param>
 /// <param name="filePath">The file it comes from, for messages.</param>
 /// <param name="path">Where the object lies in the file, with a trailing dot; empty for the outermost.</param>
@@ -13,22 +16,14 @@ internal sealed class ConfigurationObject(JsonElement json, string? filePath, st
 {
     private const int LongestQuotedValue = 80;
 
-    private static readonly JsonDocumentOptions StrictJson = new() { AllowDuplicateProperties = false };
-
     /// <summary>Parses a whole file's bytes, which must hold one JSON object.</summary>
     public static ConfigurationObject Parse(ReadOnlySpan<byte> utf8Json, string? filePath)
     {
-        if (utf8Json.StartsWith(Encoding.UTF8.Preamble))
-        {
-            utf8Json = utf8Json[Encoding.UTF8.Preamble.Length..];
-        }
-
         try
         {
-            using JsonDocument document = JsonDocument.Parse(utf8Json.ToArray(), StrictJson);
-            return FromElement(document.RootElement.Clone(), filePath);
+            return FromElement(StrictJson.Parse(utf8Json), filePath);
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        catch (JsonException exception)
         {
             throw new ModelConfigurationException(
                 $"{Describe(filePath)} is not valid JSON: {exception.Message}", filePath, exception);
@@ -107,7 +102,8 @@ internal sealed class ConfigurationObject(JsonElement json, string? filePath, st
         return float.IsFinite(number) && accepts(number) ? number : throw Refuse(spelling, rule, value);
     }
 
-    public float? OptionalPositiveSingle(ConfigurationKey key) => OptionalSingle(key, number => number > 0, "must be a positive number");
+    public float? OptionalPositiveSingle(ConfigurationKey key) =>
+        OptionalSingle(key, number => number > 0, "must be a positive number");
 
     public bool? OptionalBoolean(ConfigurationKey key) => !TryFind(key, out JsonElement value, out string spelling)
         ? null

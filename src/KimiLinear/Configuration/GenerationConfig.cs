@@ -6,7 +6,9 @@ public sealed record GenerationConfig
 {
     private const string FileName = "generation_config.json";
 
-    /// <summary>Gets the ids that end a reply (<c>eos_token_id</c>, a number or a list); empty when the file names none.</summary>
+    /// <summary>
+    /// Gets the ids that end a reply (<c>eos_token_id</c>, a number or a list); empty when the file names none.
+    /// </summary>
     public IReadOnlyList<int> EosTokenIds { get; init; } = [];
 
     /// <summary>Gets the id that may begin a text (<c>bos_token_id</c>).</summary>
@@ -24,7 +26,9 @@ public sealed record GenerationConfig
     /// <summary>Gets the number of candidates that are kept (<c>top_k</c>); 0 keeps all.</summary>
     public int? TopK { get; init; }
 
-    /// <summary>Gets the factor against tokens that occurred already (<c>repetition_penalty</c>), above 0; 1 changes nothing.</summary>
+    /// <summary>
+    /// Gets the factor against tokens that occurred already (<c>repetition_penalty</c>), above 0; 1 changes nothing.
+    /// </summary>
     public float? RepetitionPenalty { get; init; }
 
     /// <summary>Gets the longest text, prompt included, in tokens (<c>max_length</c>).</summary>

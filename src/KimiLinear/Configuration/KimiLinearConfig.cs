@@ -115,7 +115,9 @@ public sealed record KimiLinearConfig
     /// <summary>Reads and validates a model's <c>config.json</c>.</summary>
     /// <param name="path">The folder of the model, or the file itself.</param>
     /// <returns>The configuration of a model that this library can run.</returns>
-    /// <exception cref="FileNotFoundException">There is no such file or folder, or the folder has no <c>config.json</c>.</exception>
+    /// <exception cref="FileNotFoundException">
+    /// There is no such file or folder, or the folder has no <c>config.json</c>.
+    /// </exception>
     /// <exception cref="ModelConfigurationException">
     /// The file is damaged, or describes a model that cannot be run; the message names the key and the value.
     /// </exception>
@@ -125,7 +127,8 @@ public sealed record KimiLinearConfig
         string filePath = Directory.Exists(path) ? Path.Combine(path, KimiLinearConfigReader.FileName) : path;
         return File.Exists(filePath)
             ? Parse(File.ReadAllBytes(filePath), filePath)
-            : throw new FileNotFoundException($"The model's configuration was looked for at '{filePath}', but there is no such file.", filePath);
+            : throw new FileNotFoundException(
+                $"The model's configuration was looked for at '{filePath}', but there is no such file.", filePath);
     }
 
     /// <summary>Reads and validates the text of a <c>config.json</c>.</summary>

@@ -29,8 +29,10 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
     private static readonly ConfigurationKey NextTokenLayerCount = new("num_nextn_predict_layers", "num_mtp_layers");
     private static readonly ConfigurationKey StatedDataType = new("dtype", "torch_dtype");
     private static readonly ConfigurationKey DenseDim = new("intermediate_size", "dense_ffn_hidden");
-    private static readonly ConfigurationKey NativeDeltaHeadDim = new("linear_head_dim", "linear_key_head_dim", "linear_value_head_dim");
-    private static readonly ConfigurationKey NativeDeltaHeadCount = new("linear_num_heads", "linear_num_key_heads", "linear_num_value_heads");
+    private static readonly ConfigurationKey NativeDeltaHeadDim =
+        new("linear_head_dim", "linear_key_head_dim", "linear_value_head_dim");
+    private static readonly ConfigurationKey NativeDeltaHeadCount =
+        new("linear_num_heads", "linear_num_key_heads", "linear_num_value_heads");
     private static readonly ConfigurationKey NativeConvolutionWidth = "linear_conv_kernel_dim";
 
     // Features of later relatives. Without them the arithmetic would be a different model's.
@@ -98,7 +100,8 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
         int? flat = json.OptionalInteger(native, 1, max);
         if (nested is not null && flat is not null && nested != flat)
         {
-            throw json.Refuse(native.Name, $"must agree with linear_attn_config.{name}", $"the one is {flat} and the other {nested}");
+            throw json.Refuse(
+                native.Name, $"must agree with linear_attn_config.{name}", $"the one is {flat} and the other {nested}");
         }
 
         return nested ?? flat ?? throw json.Missing(new($"linear_attn_config.{name}", [native.Name, .. native.Aliases]));
@@ -137,7 +140,8 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
     {
         if (json.TryFind("q_lora_rank", out JsonElement rank, out _))
         {
-            throw json.Refuse("q_lora_rank", "must be null, because only models with an uncompressed query projection can be run", rank);
+            throw json.Refuse(
+                "q_lora_rank", "must be null, because only models with an uncompressed query projection can be run", rank);
         }
 
         if (json.OptionalBoolean("mla_use_nope") is not true)
@@ -198,7 +202,8 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
     {
         if (config.ExpertGroupCount > 1 && json.OptionalBoolean("use_grouped_topk") is false)
         {
-            throw json.Refuse("use_grouped_topk", $"must be true when num_expert_group ({config.ExpertGroupCount}) is above 1", "is false");
+            throw json.Refuse(
+                "use_grouped_topk", $"must be true when num_expert_group ({config.ExpertGroupCount}) is above 1", "is false");
         }
     }
 }

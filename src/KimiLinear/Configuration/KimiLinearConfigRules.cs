@@ -13,7 +13,8 @@ internal static class KimiLinearConfigRules
     /// <exception cref="ModelConfigurationException">They do not; the message names the keys and the values.</exception>
     public static void Check(KimiLinearConfig config, string? filePath)
     {
-        CheckJoinedDim(config.DeltaHeadCount, config.DeltaHeadDim, "linear_attn_config.num_heads", "linear_attn_config.head_dim", filePath);
+        CheckJoinedDim(
+            config.DeltaHeadCount, config.DeltaHeadDim, "linear_attn_config.num_heads", "linear_attn_config.head_dim", filePath);
         CheckJoinedDim(
             config.LatentHeadCount, config.QkNopeHeadDim + Math.Max(config.QkRopeHeadDim, config.LatentValueDim),
             "num_attention_heads", "the head's width", filePath);
@@ -41,7 +42,8 @@ internal static class KimiLinearConfigRules
         if (groups > 1 && experts / groups < MinExpertsPerGroup)
         {
             throw Refuse(
-                $"num_expert_group must leave at least {MinExpertsPerGroup} of the {experts} experts to a group, but is {groups}", filePath);
+                $"num_expert_group must leave at least {MinExpertsPerGroup} of the {experts} experts to a group, but is {groups}",
+                filePath);
         }
 
         if (activeGroups > groups)
@@ -53,8 +55,8 @@ internal static class KimiLinearConfigRules
         if (active > reachable)
         {
             throw Refuse(
-                $"num_experts_per_token must be at most {reachable}, the experts in the {activeGroups} of {groups} groups that "
-                + $"topk_group keeps, but is {active}",
+                $"num_experts_per_token must be at most {reachable}, the experts that topk_group ({activeGroups}) keeps of "
+                + $"num_expert_group ({groups}), but is {active}",
                 filePath);
         }
     }

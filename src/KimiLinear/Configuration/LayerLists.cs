@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace KimiLinear.Configuration;
 
-/// <summary>Which layer is of which kind, from either way a configuration states it; the only place that counts layers from one.</summary>
+/// <summary>
+/// Which layer is of which kind, from either way a configuration states it; the only place that counts layers from one.
+/// </summary>
 /// <param name="json">The outermost object of <c>config.json</c>.</param>
 /// <param name="linear">Its <c>linear_attn_config</c>, if it has one.</param>
 /// <param name="layerCount">Number of decoder layers.</param>
@@ -17,13 +19,15 @@ internal sealed class LayerLists(ConfigurationObject json, ConfigurationObject? 
     public LayerKind[] ReadKinds()
     {
         LayerKind[]? byLayer = ReadKindByLayer();
-        LayerKind[]? fromLists = linear is not null && (linear.Has(DeltaLayers) || linear.Has(LatentLayers)) ? ReadOneBasedLists(linear) : null;
+        bool hasLists = linear is not null && (linear.Has(DeltaLayers) || linear.Has(LatentLayers));
+        LayerKind[]? fromLists = hasLists ? ReadOneBasedLists(linear!) : null;
         if (byLayer is not null && fromLists is not null && !byLayer.AsSpan().SequenceEqual(fromLists))
         {
             throw json.Refuse(KindByLayer, "must agree with the layer lists of linear_attn_config", "names other layers");
         }
 
-        return byLayer ?? fromLists ?? throw json.Missing(new($"linear_attn_config.{DeltaLayers} with {LatentLayers}", KindByLayer));
+        return byLayer ?? fromLists
+            ?? throw json.Missing(new($"linear_attn_config.{DeltaLayers} with {LatentLayers}", KindByLayer));
     }
 
     /// <summary>Reads for every layer whether its feed-forward part is a mixture of experts.</summary>
@@ -34,7 +38,11 @@ internal sealed class LayerLists(ConfigurationObject json, ConfigurationObject? 
         JsonElement[]? names = json.OptionalList(SparsityByLayer, JsonValueKind.String, "\"dense\" and \"sparse\"");
         if (names is null)
         {
-            return [.. Enumerable.Range(0, layerCount).Select(layer => hasExperts && layer >= firstSparse && layer % frequency == 0)];
+            return
+            [
+                .. Enumerable.Range(0, layerCount)
+                    .Select(layer => hasExperts && layer >= firstSparse && layer % frequency == 0),
+            ];
         }
 
         RequireOnePerLayer(SparsityByLayer, names);
@@ -77,7 +85,9 @@ internal sealed class LayerLists(ConfigurationObject json, ConfigurationObject? 
         return missing < 0
             ? [.. kinds.Select(kind => kind!.Value)]
             : throw lists.Refuse(
-                DeltaLayers, $"and {LatentLayers} together must name each layer from 1 to {layerCount} once", $"neither names layer {missing + 1}");
+                DeltaLayers,
+                $"and {LatentLayers} together must name each layer from 1 to {layerCount} once",
+                $"neither names layer {missing + 1}");
     }
 
     private void Assign(ConfigurationObject lists, string key, LayerKind kind, LayerKind?[] kinds)
@@ -87,7 +97,8 @@ internal sealed class LayerLists(ConfigurationObject json, ConfigurationObject? 
         {
             if (!element.TryGetInt32(out int layerOneBased) || layerOneBased < 1 || layerOneBased > layerCount)
             {
-                throw lists.Refuse(key, $"must name layers by whole numbers from 1 to {layerCount}, counting from 1", element, element);
+                throw lists.Refuse(
+                    key, $"must name layers by whole numbers from 1 to {layerCount}, counting from 1", element, element);
             }
 
             ref LayerKind? slot = ref kinds[layerOneBased - 1];

@@ -8,79 +8,84 @@ internal sealed unsafe partial class ReferenceBackend
         LatentAttentionWeights weights, Tensor projected, ForwardBatch batch, CacheStorage cache, int latentLayer, Tensor output)
     {
         var storage = (HostCache)cache;
-        int rank = Config.LatentRank;
         for (int sequence = 0; sequence < batch.SequenceCount; sequence++)
         {
-            int[] pages = batch.PageTable(sequence);
-            for (int t = batch.Offset(sequence); t < batch.Offset(sequence + 1); t++)
+            float[][] latents = AppendLatents(weights, projected, batch, storage, sequence, latentLayer);
+            for (int head = 0; head < Config.LatentHeadCount; head++)
             {
-                int position = batch.CachedTokens(sequence) + t - batch.Offset(sequence);
-                Span<float> row = Row(projected, t);
-                Span<float> latent = row[^(rank + Config.QkRopeHeadDim)..];
-                Span<float> cached = new(storage.Row(pages, position, latentLayer), Config.LatentCacheDim);
-                RmsNorm(latent[..rank], Vector(weights.LatentNorm)).CopyTo(cached);
-                latent[rank..].CopyTo(cached[rank..]);
-
-                for (int head = 0; head < Config.LatentHeadCount; head++)
+                float[][] keyValues = [.. latents.Select(latent => ExpandHead((HostMatrix)weights.KeyValueUp, head, latent))];
+                for (int t = batch.Offset(sequence); t < batch.Offset(sequence + 1); t++)
                 {
+                    int position = batch.CachedTokens(sequence) + t - batch.Offset(sequence);
                     AttendHead(
-                        (HostMatrix)weights.KeyValueUp,
-                        head,
-                        row.Slice(head * Config.QkHeadDim, Config.QkHeadDim),
-                        position,
-                        storage,
-                        pages,
-                        latentLayer,
+                        Row(projected, t).Slice(head * Config.QkHeadDim, Config.QkHeadDim),
+                        keyValues.AsSpan(0, position + 1),
                         Row(output, t).Slice(head * Config.LatentValueDim, Config.LatentValueDim));
                 }
             }
         }
     }
 
-    // Every key and value is expanded from its latent row, as the equations say; nothing is shared between queries.
-    private void AttendHead(
-        HostMatrix keyValueUp, // [H·(Nope + V), R]
-        int head,
-        ReadOnlySpan<float> query, // [Nope + P]
-        int position,
-        HostCache storage,
-        int[] pages,
-        int latentLayer,
-        Span<float> output) // [V]
+    /// <summary>Attention of one query over the keys and values it may see.</summary>
+    internal static void AttendHead(
+        ReadOnlySpan<float> query,       // [Nope + P]
+        ReadOnlySpan<float[]> keyValues, // [S] of [Nope + P + V]
+        Span<float> output)              // [V]
     {
-        int rank = Config.LatentRank;
-        int firstRow = head * (Config.QkNopeHeadDim + Config.LatentValueDim);
-        float[] scores = new float[position + 1];
-        float[][] values = new float[position + 1][];
-        float scale = 1 / MathF.Sqrt(Config.QkHeadDim);
-        for (int s = 0; s <= position; s++)
+        float[] scores = new float[keyValues.Length];
+        for (int s = 0; s < scores.Length; s++)
         {
-            ReadOnlySpan<float> cached = new(storage.Row(pages, s, latentLayer), Config.LatentCacheDim);
-            float[] keyValue = Project(cached[..rank], keyValueUp, firstRow, Config.QkNopeHeadDim + Config.LatentValueDim);
             float score = 0;
-            for (int i = 0; i < Config.QkNopeHeadDim; i++)
+            for (int i = 0; i < query.Length; i++)
             {
-                score += query[i] * keyValue[i];
+                score += query[i] * keyValues[s][i];
             }
 
-            for (int i = 0; i < Config.QkRopeHeadDim; i++)
-            {
-                score += query[Config.QkNopeHeadDim + i] * cached[rank + i];
-            }
-
-            scores[s] = score * scale;
-            values[s] = keyValue[Config.QkNopeHeadDim..];
+            scores[s] = score / MathF.Sqrt(query.Length);
         }
 
         Softmax(scores);
         output.Clear();
-        for (int s = 0; s <= position; s++)
+        for (int s = 0; s < scores.Length; s++)
         {
             for (int i = 0; i < output.Length; i++)
             {
-                output[i] += scores[s] * values[s][i];
+                output[i] += scores[s] * keyValues[s][query.Length + i];
             }
         }
+    }
+
+    // Normalises and caches the new tokens' rows, and returns those of the whole sequence.
+    private float[][] AppendLatents(
+        LatentAttentionWeights weights, Tensor projected, ForwardBatch batch, HostCache storage, int sequence, int latentLayer)
+    {
+        int rank = Config.LatentRank;
+        int[] pages = batch.PageTable(sequence);
+        int cached = batch.CachedTokens(sequence);
+        for (int t = 0; t < batch.TokenCountOf(sequence); t++)
+        {
+            Span<float> latent = Row(projected, batch.Offset(sequence) + t)[^Config.LatentCacheDim..];
+            Span<float> row = new(storage.Row(pages, cached + t, latentLayer), Config.LatentCacheDim);
+            RmsNorm(latent[..rank], Vector(weights.LatentNorm)).CopyTo(row);
+            latent[rank..].CopyTo(row[rank..]);
+        }
+
+        float[][] latents = new float[cached + batch.TokenCountOf(sequence)][];
+        for (int s = 0; s < latents.Length; s++)
+        {
+            latents[s] = new Span<float>(storage.Row(pages, s, latentLayer), Config.LatentCacheDim).ToArray();
+        }
+
+        return latents;
+    }
+
+    // One head's key (its own part, then the one all heads share) and value of one cached token.
+    private float[] ExpandHead(HostMatrix keyValueUp, int head, ReadOnlySpan<float> latent)
+    {
+        int nope = Config.QkNopeHeadDim;
+        int rows = nope + Config.LatentValueDim;
+        float[] up = Project(latent[..Config.LatentRank], keyValueUp, head * rows, rows);
+        return [.. up[..nope], .. latent[Config.LatentRank..], .. up[nope..]];
     }
 
     private static void Softmax(Span<float> scores)

@@ -83,22 +83,18 @@ internal sealed unsafe partial class ReferenceBackend(KimiLinearConfig config) :
         float[] y = new float[rowCount];
         for (int row = 0; row < rowCount; row++)
         {
+            ref readonly HostMatrix.Part part = ref weight.PartOf(firstRow + row);
+            long first = (firstRow + row - part.FirstRow) * (long)weight.ColumnCount;
             float sum = 0;
             for (int i = 0; i < x.Length; i++)
             {
-                sum += Value(weight, firstRow + row, i) * x[i];
+                sum += StoredValues.Read(part.Data, part.DataType, first + i) * x[i];
             }
 
             y[row] = sum;
         }
 
         return y;
-    }
-
-    private static float Value(HostMatrix matrix, int row, int column)
-    {
-        ref readonly HostMatrix.Part part = ref matrix.PartOf(row);
-        return StoredValues.Read(part.Data, part.DataType, ((row - part.FirstRow) * (long)matrix.ColumnCount) + column);
     }
 
     // W_down (SiLU(W_gate x) ⊙ W_up x)
