@@ -10,7 +10,7 @@ public sealed record GenerationOptions
     /// <value>The default is <see langword="null"/>. When set, nothing of the model's recommendation remains.</value>
     public SamplingOptions? SamplingOptions { get; init; }
 
-    /// <summary>Gets the most tokens to generate, at least 1; <see langword="null"/> to go on until the context is full.</summary>
+    /// <summary>Gets the most tokens to generate, at least 1; <see langword="null"/> goes on until the context is full.</summary>
     /// <value>The default is <see langword="null"/>.</value>
     public int? MaxTokens
     {

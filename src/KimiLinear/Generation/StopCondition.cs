@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace KimiLinear.Generation;
 
 /// <summary>Watches the text of one reply for stop sequences and holds back what might become one.</summary>
@@ -8,7 +10,7 @@ namespace KimiLinear.Generation;
 internal sealed class StopCondition(IEnumerable<string> stopSequences)
 {
     private readonly StopMatcher[] _matchers = [.. stopSequences.Select(sequence => new StopMatcher(sequence))];
-    private string _held = "";
+    private readonly StringBuilder _held = new();
 
     /// <summary>Gets a value indicating whether a stop sequence was found; nothing may be accepted after it.</summary>
     public bool IsReached { get; private set; }
@@ -27,33 +29,35 @@ internal sealed class StopCondition(IEnumerable<string> stopSequences)
             longest = LongestMatch(text[i]);
             if (IsReached)
             {
-                string all = _held + text[..(i + 1)];
-                _held = "";
-                return all[..^longest];
+                string shown = Take(text[..(i + 1)], longest);
+                _held.Clear();
+                return shown;
             }
         }
 
-        return text.Length == 0 ? text : HoldBack(text, longest);
+        return text.Length == 0 ? text : Take(text, longest);
     }
 
     /// <summary>Ends the text: returns what was held back and became no stop sequence.</summary>
     public string Flush()
     {
-        string held = _held;
-        _held = "";
-        return held;
+        string shown = _held.ToString();
+        _held.Clear();
+        return shown;
     }
 
-    private string HoldBack(string text, int length)
+    // Adds to what is held and takes out all but the end of it.
+    private string Take(string text, int keptLength)
     {
-        if (length == 0 && _held.Length == 0)
+        if (keptLength == 0 && _held.Length == 0)
         {
             return text;
         }
 
-        string all = _held + text;
-        _held = all[^length..];
-        return all[..^length];
+        _held.Append(text);
+        string shown = _held.ToString(0, _held.Length - keptLength);
+        _held.Remove(0, shown.Length);
+        return shown;
     }
 
     // The longest sequence that is complete with this character, or else the longest beginning of one.

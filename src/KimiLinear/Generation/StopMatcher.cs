@@ -5,7 +5,8 @@ internal sealed class StopMatcher
 {
     private readonly string _sequence;
 
-    // For each count of matched characters, the longest proper suffix of them that also begins the sequence (Knuth, Morris, Pratt).
+    // For each count of matched characters, the length of their longest proper suffix that also begins the sequence
+    // (Knuth, Morris and Pratt).
     private readonly int[] _fallback;
 
     public StopMatcher(string sequence)
@@ -18,7 +19,7 @@ internal sealed class StopMatcher
         }
     }
 
-    /// <summary>Gets the number of characters at the end of the stream that begin the sequence, all of them when it is complete.</summary>
+    /// <summary>Gets how many characters at the end of the stream begin the sequence, or are all of it.</summary>
     public int MatchedLength { get; private set; }
 
     /// <summary>Gets a value indicating whether the stream ends with the sequence.</summary>

@@ -54,7 +54,7 @@ public sealed class TextGenerator
     /// of its own, and pauses when the reader falls behind. Leaving early ends it. Each enumeration is a run of its own.
     /// </returns>
     /// <exception cref="ArgumentException">The prompt is empty or longer than the model's context.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The prompt or the logit bias names a token the model does not have.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The prompt or the logit bias names a token the model lacks.</exception>
     /// <exception cref="OperationCanceledException">The request was cancelled, thrown while reading.</exception>
     public IAsyncEnumerable<GeneratedToken> GenerateAsync(
         ReadOnlyMemory<int> promptTokenIds,
@@ -91,6 +91,8 @@ public sealed class TextGenerator
                 tokens.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false);
             await foreach (GeneratedToken token in read)
             {
+                // Tokens computed ahead are not handed out after a cancellation.
+                cancellationToken.ThrowIfCancellationRequested();
                 yield return token;
             }
 
@@ -106,7 +108,10 @@ public sealed class TextGenerator
     }
 
     private void Compute(
-        int[] promptTokenIds, GenerationOptions options, ChannelWriter<GeneratedToken> tokens, CancellationToken cancellationToken)
+        int[] promptTokenIds,
+        GenerationOptions options,
+        ChannelWriter<GeneratedToken> tokens,
+        CancellationToken cancellationToken)
     {
         try
         {

@@ -115,7 +115,7 @@ public sealed class GenerationRunTests(TinyModel tiny) : IClassFixture<TinyModel
         long byTheRun = AllocatedByLastSteps(() => run.MoveNext(CancellationToken.None));
 
         Assert.Equal(Demanded, run.Current.Id);
-        Assert.Equal(byTheModel, byTheRun);
+        Assert.True(byTheRun <= byTheModel, $"The run allocated {byTheRun} bytes, the model's passes alone {byTheModel}.");
 
         static long AllocatedByLastSteps(Action step)
         {

@@ -42,7 +42,7 @@ public sealed class TextGeneratorTests(TinyModel tiny) : IClassFixture<TinyModel
         [
             .. new[] { "Hello", "Who are you?", "Count from 1 to 5." }.Select((text, i) => (
                 tiny.Ask(text),
-                new GenerationOptions { MaxTokens = 6, SamplingOptions = new SamplingOptions { Seed = (ulong)i, Temperature = 1.5f } })),
+                new GenerationOptions { MaxTokens = 6, SamplingOptions = new() { Seed = (ulong)i, Temperature = 1.5f } })),
         ];
         List<int[]> alone = [];
         foreach ((int[] prompt, GenerationOptions options) in requests)
@@ -110,7 +110,8 @@ public sealed class TextGeneratorTests(TinyModel tiny) : IClassFixture<TinyModel
         List<GeneratedToken> short8 = await generator.GenerateAsync(prompt.AsMemory(0, 8), options).ToListAsync();
         List<GeneratedToken> full10 = await generator.GenerateAsync(prompt.AsMemory(0, 10), options).ToListAsync();
 
-        Assert.StartsWith("The prompt has 11 tokens, but the model accepts at most 10.", thrown.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "The prompt has 11 tokens, but the model accepts at most 10.", thrown.Message, StringComparison.Ordinal);
         Assert.Equal((3, FinishReason.ContextLimit), (short8.Count, short8[^1].FinishReason));
         Assert.Equal((1, FinishReason.ContextLimit), (full10.Count, full10[^1].FinishReason));
     }
@@ -133,15 +134,21 @@ public sealed class TextGeneratorTests(TinyModel tiny) : IClassFixture<TinyModel
     {
         var options = new GenerationOptions { SamplingOptions = Greedy, StopTokenIds = [] };
         using var cancellation = new CancellationTokenSource();
+        IAsyncEnumerable<GeneratedToken> reply =
+            tiny.CreateGenerator().GenerateAsync(tiny.Ask("Hello"), options, cancellation.Token);
+        int readCount = 0;
 
         var thrown = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (GeneratedToken _ in tiny.CreateGenerator().GenerateAsync(tiny.Ask("Hello"), options, cancellation.Token))
+            await foreach (GeneratedToken _ in reply)
             {
+                readCount++;
+                await Task.Delay(100);
                 await cancellation.CancelAsync();
             }
         });
 
+        Assert.Equal(1, readCount);
         Assert.Equal(cancellation.Token, thrown.CancellationToken);
         Assert.Equal(0, tiny.Model.SequenceCount);
     }
