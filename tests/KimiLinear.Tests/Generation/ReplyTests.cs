@@ -77,6 +77,18 @@ public sealed class ReplyTests
     }
 
     [Fact]
+    public void Next_StopSequenceAtTheTokenLimit_IsTheStopSequence()
+    {
+        int[] ids = Tokenizer.Encode("Fine. STOP");
+        Reply reply = Start(new GenerationOptions { MaxTokens = ids.Length, StopSequences = [" STOP"] });
+
+        GeneratedToken[] tokens = Feed(reply, ids);
+
+        Assert.Equal("Fine.", Text(tokens));
+        Assert.Equal(FinishReason.StopSequence, tokens[^1].FinishReason);
+    }
+
+    [Fact]
     public void Next_EndsInsideACharacter_ShowsTheReplacementCharacter()
     {
         int[] ids = Tokenizer.Encode("a😀");
