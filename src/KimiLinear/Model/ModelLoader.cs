@@ -36,7 +36,7 @@ internal static class ModelLoader
         ComputeBackend? backend = null;
         try
         {
-            //CheckpointSchema.Validate(checkpoint, config);
+            CheckpointSchema.Validate(checkpoint, config);
             if (ShouldPreload(options.Preload, checkpoint.TotalBytes))
             {
                 Preload(checkpoint, progress, cancellationToken);
