@@ -10,11 +10,11 @@ internal sealed record KimiDeltaWeights
     /// <summary>q over k over v over f_a over g_a over beta.</summary>
     public required Tensor Projection { get; init; } // [3·H·K + G_f + G_g + H, D]
 
-    public required Tensor QueryConvolution { get; init; } // [H·K, W]
+    public required Tensor QueryConvolution { get; init; } // [W, H·K]
 
-    public required Tensor KeyConvolution { get; init; } // [H·K, W]
+    public required Tensor KeyConvolution { get; init; } // [W, H·K]
 
-    public required Tensor ValueConvolution { get; init; } // [H·V, W]
+    public required Tensor ValueConvolution { get; init; } // [W, H·V]
 
     public required Tensor DecayGateUp { get; init; } // [H·K, G_f]
 

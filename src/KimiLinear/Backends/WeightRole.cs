@@ -3,8 +3,11 @@ namespace KimiLinear.Backends;
 /// <summary>What a weight is for; a backend decides by it how the weight lies in its memory.</summary>
 internal enum WeightRole
 {
-    /// <summary>Small and read value by value: norms, decay, convolution taps, router bias. Kept in float32.</summary>
+    /// <summary>Small and read value by value: norms, decay, router bias. Kept in float32.</summary>
     Vector,
+
+    /// <summary>The taps of a depthwise convolution, stored [C, 1, W]. Kept in float32, tap by tap: [W, C].</summary>
+    Convolution,
 
     /// <summary>A row per token id, looked up.</summary>
     Embedding,

@@ -15,5 +15,11 @@ internal static class CpuBackends
 
     public static ComputeBackend Create(KimiLinearConfig config, int threadCount) => Create(config, threadCount, Widest);
 
-    public static ComputeBackend Create(KimiLinearConfig config, int threadCount, SimdWidth width) => new ReferenceBackend(config);
+    public static ComputeBackend Create(KimiLinearConfig config, int threadCount, SimdWidth width) => width switch
+    {
+        SimdWidth.Bits512 => new CpuBackend<Simd512, Vector512<float>>(config, threadCount),
+        SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount),
+        SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount),
+        _ => new CpuBackend<SimdScalar, float>(config, threadCount),
+    };
 }

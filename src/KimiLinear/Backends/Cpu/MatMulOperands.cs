@@ -20,6 +20,9 @@ internal readonly unsafe struct MatMulInput(float* data, long stride, int count,
 /// <param name="scales">A factor per row; <see langword="null"/> for none.</param>
 internal readonly unsafe struct MatMulOutput(float* data, long stride, bool add = false, int* indices = null, float* scales = null)
 {
+    /// <summary>The same rows, counting columns from another one.</summary>
+    public MatMulOutput FromColumn(int column) => new(data + column, stride, add, indices, scales);
+
     public void Put(int index, int column, float value)
     {
         float* target = data + ((indices == null ? index : indices[index]) * stride) + column;

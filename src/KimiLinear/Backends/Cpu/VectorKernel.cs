@@ -25,6 +25,76 @@ internal static unsafe class VectorKernel<TSimd, TVector>
         }
     }
 
+    /// <summary>y = a ⊙ b.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Multiply(float* a, float* b, float* y, int length)
+    {
+        int i = 0;
+        for (; i + TSimd.Width <= length; i += TSimd.Width)
+        {
+            TSimd.Store(y + i, TSimd.Multiply(TSimd.Load(a + i), TSimd.Load(b + i)));
+        }
+
+        for (; i < length; i++)
+        {
+            y[i] = a[i] * b[i];
+        }
+    }
+
+    /// <summary>y += a.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Add(float* a, float* y, int length)
+    {
+        int i = 0;
+        for (; i + TSimd.Width <= length; i += TSimd.Width)
+        {
+            TSimd.Store(y + i, TSimd.Add(TSimd.Load(y + i), TSimd.Load(a + i)));
+        }
+
+        for (; i < length; i++)
+        {
+            y[i] += a[i];
+        }
+    }
+
+    /// <summary>y = x ⊙ e^(a − b), for exponents that are never positive.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void MultiplyExpDifference(float* x, float* a, float* b, float* y, int length)
+    {
+        int i = 0;
+        for (; i + TSimd.Width <= length; i += TSimd.Width)
+        {
+            TVector factor = TSimd.Exp(TSimd.Subtract(TSimd.Load(a + i), TSimd.Load(b + i)));
+            TSimd.Store(y + i, TSimd.Multiply(TSimd.Load(x + i), factor));
+        }
+
+        for (; i < length; i++)
+        {
+            y[i] = x[i] * MathF.Exp(a[i] - b[i]);
+        }
+    }
+
+    /// <summary>Σ x ⊙ y ⊙ e^(a − b), for exponents that are never positive.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float DotExpDifference(float* x, float* y, float* a, float* b, int length)
+    {
+        TVector sums = TSimd.Zero;
+        int i = 0;
+        for (; i + TSimd.Width <= length; i += TSimd.Width)
+        {
+            TVector factor = TSimd.Exp(TSimd.Subtract(TSimd.Load(a + i), TSimd.Load(b + i)));
+            sums = TSimd.MultiplyAdd(TSimd.Multiply(TSimd.Load(x + i), TSimd.Load(y + i)), factor, sums);
+        }
+
+        float sum = TSimd.Sum(sums);
+        for (; i < length; i++)
+        {
+            sum += x[i] * y[i] * MathF.Exp(a[i] - b[i]);
+        }
+
+        return sum;
+    }
+
     /// <summary>y = scale · y + Σ_s weights[s] · rows[s].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void WeightedSum(

@@ -9,6 +9,7 @@ internal abstract unsafe class HostBackend(KimiLinearConfig config) : ComputeBac
     public override Tensor Bind(WeightRole role, params ReadOnlySpan<StoredTensor> parts) => role switch
     {
         WeightRole.Vector => BindVector(parts[0]),
+        WeightRole.Convolution => BindConvolution(parts[0]),
         WeightRole.ExpertGateUp => new HostExperts(this, partsPerExpert: 2, parts),
         WeightRole.ExpertDown => new HostExperts(this, partsPerExpert: 1, parts),
         _ => new HostMatrix(this, parts),
@@ -58,11 +59,28 @@ internal abstract unsafe class HostBackend(KimiLinearConfig config) : ComputeBac
 
     private HostBuffer BindVector(StoredTensor stored)
     {
-        // Depthwise taps may come as [C, 1, W]; a vector of any shape is read in order.
+        // A vector may come in any shape; it is read in order.
         long lastAxis = stored.Shape.Rank == 0 ? 1 : stored.Shape[stored.Shape.Rank - 1];
         long rows = lastAxis == 0 ? 0 : stored.Shape.ElementCount / lastAxis;
         HostBuffer buffer = new(this, new Shape(rows, lastAxis));
         StoredValues.CopyTo(stored, buffer.Span);
+        return buffer;
+    }
+
+    private HostBuffer BindConvolution(StoredTensor stored)
+    {
+        int taps = Config.ConvolutionWidth;
+        int channels = (int)(stored.Shape.ElementCount / taps);
+        HostBuffer buffer = new(this, new Shape(taps, channels));
+        for (int channel = 0; channel < channels; channel++)
+        {
+            for (int tap = 0; tap < taps; tap++)
+            {
+                buffer.Data[((long)tap * channels) + channel] =
+                    StoredValues.Read(stored.Data, stored.DataType, ((long)channel * taps) + tap);
+            }
+        }
+
         return buffer;
     }
 }

@@ -118,7 +118,7 @@ internal sealed unsafe partial class ReferenceBackend
         }
     }
 
-    // y[c] = SiLU(Σ taps[c, i] · u[t − (W − 1) + i][c]); the tail holds the inputs before this one, oldest first.
+    // y[c] = SiLU(Σ taps[i, c] · u[t − (W − 1) + i][c]); the tail holds the inputs before this one, oldest first.
     private float[] Convolve(
         KimiDeltaWeights weights,
         ReadOnlySpan<float> input, // [3·H·K]
@@ -135,14 +135,14 @@ internal sealed unsafe partial class ReferenceBackend
                 1 => weights.KeyConvolution,
                 _ => weights.ValueConvolution,
             };
-            ReadOnlySpan<float> kernel = Vector(convolution).Slice(channel % width * taps, taps);
-            float sum = 0;
+            ReadOnlySpan<float> kernel = Vector(convolution)[(channel % width)..];
+            float sum = kernel[(taps - 1) * width] * input[channel];
             for (int i = 0; i < taps - 1; i++)
             {
-                sum += kernel[i] * tail[(i * input.Length) + channel];
+                sum += kernel[i * width] * tail[(i * input.Length) + channel];
             }
 
-            output[channel] = Silu(sum + (kernel[^1] * input[channel]));
+            output[channel] = Silu(sum);
         }
 
         tail[input.Length..].CopyTo(tail);

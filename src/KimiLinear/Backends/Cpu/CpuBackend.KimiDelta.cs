@@ -1,0 +1,178 @@
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Backends;
+
+internal sealed unsafe partial class CpuBackend<TSimd, TVector>
+{
+    public override void KimiDelta(
+        KimiDeltaWeights weights, Tensor projected, ForwardBatch batch, CacheStorage cache, int deltaLayer, Tensor output)
+    {
+        DeltaJob job = new()
+        {
+            Backend = this,
+            Weights = weights,
+            Batch = batch,
+            Cache = (HostCache)cache,
+            DeltaLayer = deltaLayer,
+            Projected = ((HostBuffer)projected).Data,
+            Output = ((HostBuffer)output).Data,
+        };
+        Run(ref job, batch.TokenCount * cache.Layout.StateLength);
+    }
+
+    /// <summary>One head of one sequence is a unit of work: its channels, its gates and its state are its own.</summary>
+    private struct DeltaJob : IParallelJob
+    {
+        // Tokens whose q, k, v and gates are in scratch at a time.
+        private const int BlockTokens = DeltaChunkKernel<TSimd, TVector>.ChunkTokens;
+
+        public CpuBackend<TSimd, TVector> Backend;
+        public KimiDeltaWeights Weights;
+        public ForwardBatch Batch;
+        public HostCache Cache;
+        public int DeltaLayer;
+        public float* Projected; // [T, 3·H·K + G_f + G_g + H]
+        public float* Output;    // [T, H·V]
+
+        private readonly int HeadCount => Backend.Config.DeltaHeadCount;
+
+        private readonly int HeadDim => Backend.Config.DeltaHeadDim;
+
+        // All heads together.
+        private readonly int Width => Backend.Config.DeltaDim;
+
+        public readonly void Execute(int worker, int workerCount)
+        {
+            long kernelLength = Math.Max(
+                DeltaKernel<TSimd, TVector>.ScratchLength(BlockTokens, HeadDim),
+                DeltaChunkKernel<TSimd, TVector>.ScratchLength(HeadDim));
+            float* memory = Backend._workerScratch[worker].Get(DeltaHeadScratch.Length(BlockTokens, HeadDim, kernelLength));
+            DeltaHeadScratch scratch = new(memory, BlockTokens, HeadDim);
+            for (int unit = worker; unit < Batch.SequenceCount * HeadCount; unit += workerCount)
+            {
+                RunHead(unit / HeadCount, unit % HeadCount, scratch, Backend._panels[worker]);
+            }
+        }
+
+        private readonly void RunHead(int sequence, int head, DeltaHeadScratch scratch, ScratchBuffer panel)
+        {
+            int tokenCount = Batch.TokenCountOf(sequence);
+            float* state = Cache.State(Batch.Slot(sequence), DeltaLayer) + ((long)head * HeadDim * HeadDim);
+            for (int start = 0; start < tokenCount; start += BlockTokens)
+            {
+                int count = Math.Min(BlockTokens, tokenCount - start);
+                int firstRow = Batch.Offset(sequence) + start;
+                float* output = Output + ((long)firstRow * Width) + (head * HeadDim);
+                ComputeGates(head, firstRow, count, scratch, panel);
+                ComputeQueryKeyValue(sequence, head, start, count, scratch);
+                RunDelta(scratch, count, state, output);
+                for (int t = 0; t < count; t++)
+                {
+                    float* row = output + ((long)t * Width);
+                    VectorKernel<TSimd, TVector>.RmsNorm(
+                        row, ((HostBuffer)Weights.OutputNorm).Data, Backend.Config.RmsNormEpsilon, row, HeadDim);
+                    VectorKernel<TSimd, TVector>.SigmoidMultiply(row, scratch.Gate + ((long)t * HeadDim), HeadDim);
+                }
+            }
+
+            KeepTail(sequence, head);
+        }
+
+        private readonly void RunDelta(DeltaHeadScratch scratch, int count, float* state, float* output)
+        {
+            if (count >= Backend.ChunkThresholdTokens)
+            {
+                DeltaChunkKernel<TSimd, TVector>.Run(
+                    scratch.Query, scratch.Key, scratch.Value, scratch.Decay, scratch.Beta, count, HeadDim, state, scratch.Kernel, output, Width);
+                return;
+            }
+
+            VectorKernel<TSimd, TVector>.Exp(scratch.Decay, count * HeadDim);
+            DeltaKernel<TSimd, TVector>.Run(
+                scratch.Query, scratch.Key, scratch.Value, scratch.Decay, scratch.Beta, count, HeadDim, state, scratch.Kernel, output, Width);
+        }
+
+        private readonly float* ProjectedRow(int row) => Projected + ((long)row * Weights.ProjectionDim);
+
+        // g = −exp(A_log) · softplus(f_b f_a x + dt_bias), z = g_b g_a x, β = σ(b x)
+        private readonly void ComputeGates(int head, int firstRow, int count, DeltaHeadScratch scratch, ScratchBuffer panel)
+        {
+            float* decayGate = ProjectedRow(firstRow) + (3 * Width);
+            float* outputGate = decayGate + Weights.DecayGateRank;
+            float* beta = outputGate + Weights.OutputGateRank + head;
+            MatMulKernel<TSimd, TVector>.Multiply(
+                new MatMulInput(decayGate, Weights.ProjectionDim, count),
+                (HostMatrix)Weights.DecayGateUp,
+                head * HeadDim,
+                HeadDim,
+                panel,
+                new MatMulOutput(scratch.Decay, HeadDim));
+            MatMulKernel<TSimd, TVector>.Multiply(
+                new MatMulInput(outputGate, Weights.ProjectionDim, count),
+                (HostMatrix)Weights.OutputGateUp,
+                head * HeadDim,
+                HeadDim,
+                panel,
+                new MatMulOutput(scratch.Gate, HeadDim));
+
+            float rate = MathF.Exp(((HostBuffer)Weights.DecayLog).Data[head]);
+            float* bias = ((HostBuffer)Weights.DecayBias).Data + (head * HeadDim);
+            for (int t = 0; t < count; t++)
+            {
+                VectorKernel<TSimd, TVector>.LogDecay(scratch.Decay + ((long)t * HeadDim), bias, rate, HeadDim);
+                scratch.Beta[t] = 1 / (1 + MathF.Exp(-beta[(long)t * Weights.ProjectionDim]));
+            }
+        }
+
+        private readonly void ComputeQueryKeyValue(int sequence, int head, int start, int count, DeltaHeadScratch scratch)
+        {
+            float queryScale = 1 / MathF.Sqrt(HeadDim);
+            for (int t = 0; t < count; t++)
+            {
+                float* q = scratch.Query + ((long)t * HeadDim);
+                float* k = scratch.Key + ((long)t * HeadDim);
+                Convolve(sequence, start + t, Weights.QueryConvolution, head * HeadDim, 0, q);
+                Convolve(sequence, start + t, Weights.KeyConvolution, head * HeadDim, Width, k);
+                Convolve(sequence, start + t, Weights.ValueConvolution, head * HeadDim, 2 * Width, scratch.Value + ((long)t * HeadDim));
+                L2Normalize(q, queryScale);
+                L2Normalize(k, 1);
+            }
+        }
+
+        private readonly void L2Normalize(float* x, float scale) => VectorKernel<TSimd, TVector>.Scale(
+            x, scale / MathF.Sqrt(VectorKernel<TSimd, TVector>.SumOfSquares(x, HeadDim) + L2NormEpsilon), HeadDim);
+
+        private readonly void Convolve(int sequence, int token, Tensor convolution, int firstChannel, int partOffset, float* output)
+        {
+            int taps = Backend.Config.ConvolutionWidth;
+            float** inputs = stackalloc float*[taps];
+            for (int tap = 0; tap < taps; tap++)
+            {
+                inputs[tap] = ConvolutionInput(sequence, token - (taps - 1) + tap) + partOffset + firstChannel;
+            }
+
+            VectorKernel<TSimd, TVector>.Convolve(inputs, ((HostBuffer)convolution).Data + firstChannel, Width, taps, output, HeadDim);
+        }
+
+        // A token of this call, or one before it that the tail remembers.
+        private readonly float* ConvolutionInput(int sequence, int token) => token >= 0
+            ? ProjectedRow(Batch.Offset(sequence) + token)
+            : Cache.Tail(Batch.Slot(sequence), DeltaLayer) + ((Backend.Config.ConvolutionWidth - 1L + token) * 3 * Width);
+
+        // Keeps this head's last inputs; going from the oldest on, a row is read before it is overwritten.
+        private readonly void KeepTail(int sequence, int head)
+        {
+            int rows = Backend.Config.ConvolutionWidth - 1;
+            for (int row = 0; row < rows; row++)
+            {
+                float* source = ConvolutionInput(sequence, Batch.TokenCountOf(sequence) - rows + row);
+                float* destination = ConvolutionInput(sequence, row - rows);
+                for (int part = 0; part < 3; part++)
+                {
+                    int channel = (part * Width) + (head * HeadDim);
+                    new ReadOnlySpan<float>(source + channel, HeadDim).CopyTo(new Span<float>(destination + channel, HeadDim));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Backends;
+
+internal sealed unsafe partial class CpuBackend<TSimd, TVector>
+{
+    public override void LatentAttention(
+        LatentAttentionWeights weights, Tensor projected, ForwardBatch batch, CacheStorage cache, int latentLayer, Tensor output)
+    {
+        AppendJob append = new()
+        {
+            Backend = this,
+            Norm = ((HostBuffer)weights.LatentNorm).Data,
+            Batch = batch,
+            Cache = (HostCache)cache,
+            LatentLayer = latentLayer,
+            Projected = ((HostBuffer)projected).Data,
+            ProjectionDim = weights.ProjectionDim,
+        };
+        Run(ref append, (long)batch.TokenCount * cache.Layout.RowLength);
+
+        long visible = 0;
+        for (int sequence = 0; sequence < batch.SequenceCount; sequence++)
+        {
+            visible += (long)batch.TokenCountOf(sequence) * (batch.CachedTokens(sequence) + batch.TokenCountOf(sequence));
+        }
+
+        AttentionJob job = new()
+        {
+            Backend = this,
+            KeyValueUp = (HostMatrix)weights.KeyValueUp,
+            Batch = batch,
+            Cache = (HostCache)cache,
+            LatentLayer = latentLayer,
+            Projected = ((HostBuffer)projected).Data,
+            ProjectionDim = weights.ProjectionDim,
+            Output = ((HostBuffer)output).Data,
+        };
+        Run(ref job, (visible * Config.LatentHeadCount * cache.Layout.RowLength) + (batch.TokenCount * weights.KeyValueUp.Shape.ElementCount));
+    }
+
+    /// <summary>Normalises the new tokens' latent rows and writes them to their pages.</summary>
+    private struct AppendJob : IParallelJob
+    {
+        public CpuBackend<TSimd, TVector> Backend;
+        public float* Norm; // [R]
+        public ForwardBatch Batch;
+        public HostCache Cache;
+        public int LatentLayer;
+        public float* Projected; // [T, H·(Nope + P) + R + P]
+        public int ProjectionDim;
+
+        public readonly void Execute(int worker, int workerCount)
+        {
+            int rank = Backend.Config.LatentRank;
+            int rope = Backend.Config.QkRopeHeadDim;
+            for (int sequence = 0; sequence < Batch.SequenceCount; sequence++)
+            {
+                (int start, int end) = WorkSplit.Units(Batch.TokenCountOf(sequence), worker, workerCount);
+                for (int t = start; t < end; t++)
+                {
+                    float* latent = Projected + ((Batch.Offset(sequence) + t + 1L) * ProjectionDim) - rank - rope;
+                    float* row = Cache.Row(Batch.PageTable(sequence), Batch.CachedTokens(sequence) + t, LatentLayer);
+                    VectorKernel<TSimd, TVector>.RmsNorm(latent, Norm, Backend.Config.RmsNormEpsilon, row, rank);
+                    new ReadOnlySpan<float>(latent + rank, rope).CopyTo(new Span<float>(row + rank, rope));
+                }
+            }
+        }
+    }
+
+    /// <summary>Every worker attends with its own heads, for all sequences.</summary>
+    private struct AttentionJob : IParallelJob
+    {
+        public CpuBackend<TSimd, TVector> Backend;
+        public HostMatrix KeyValueUp; // [H·(Nope + V), R]
+        public ForwardBatch Batch;
+        public HostCache Cache;
+        public int LatentLayer;
+        public float* Projected; // [T, H·(Nope + P) + R + P]
+        public int ProjectionDim;
+        public float* Output; // [T, H·V]
+
+        public readonly void Execute(int worker, int workerCount)
+        {
+            (int firstHead, int endHead) = WorkSplit.Units(Backend.Config.LatentHeadCount, worker, workerCount);
+            if (firstHead == endHead)
+            {
+                return;
+            }
+
+            for (int sequence = 0; sequence < Batch.SequenceCount; sequence++)
+            {
+                AttentionTask<TSimd, TVector> task = new()
+                {
+                    Config = Backend.Config,
+                    KeyValueUp = KeyValueUp,
+                    Cache = Cache,
+                    PageTable = Batch.PageTable(sequence),
+                    LatentLayer = LatentLayer,
+                    CachedTokens = Batch.CachedTokens(sequence),
+                    TokenCount = Batch.TokenCountOf(sequence),
+                    Queries = Projected + ((long)Batch.Offset(sequence) * ProjectionDim),
+                    QueryStride = ProjectionDim,
+                    Output = Output + ((long)Batch.Offset(sequence) * Backend.Config.LatentHeadCount * Backend.Config.LatentValueDim),
+                    FirstHead = firstHead,
+                    HeadCount = endHead - firstHead,
+                    Scratch = Backend._workerScratch[worker],
+                    Panel = Backend._panels[worker],
+                };
+                if (Backend.PrefersExpanded(task.TokenCount, task.CachedTokens))
+                {
+                    ExpandedAttention<TSimd, TVector>.Run(task);
+                }
+                else
+                {
+                    AbsorbedAttention<TSimd, TVector>.Run(task);
+                }
+            }
+        }
+    }
+
+    // Counts the multiplications of one head both ways. Absorbed, a query takes the up-projections once and then meets every
+    // cached row at its full width; expanded, every cached row takes them once and then meets each query at head width.
+    private bool PrefersExpanded(int tokenCount, int cachedTokens)
+    {
+        if (ForcedAttention is { } forced)
+        {
+            return forced == AttentionForm.Expanded;
+        }
+
+        double up = (double)Config.LatentRank * (Config.QkNopeHeadDim + Config.LatentValueDim);
+        double pairs = tokenCount * (cachedTokens + ((tokenCount + 1) / 2.0));
+        double absorbed = (tokenCount * up) + (pairs * (Config.LatentCacheDim + Config.LatentRank));
+        double expanded = ((cachedTokens + (double)tokenCount) * up) + (pairs * (Config.QkHeadDim + Config.LatentValueDim));
+        // One token is always absorbed, so that decoding does not depend on what shares the step.
+        return tokenCount > 1 && expanded < absorbed;
+    }
+}
