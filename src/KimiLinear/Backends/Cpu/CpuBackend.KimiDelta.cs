@@ -80,7 +80,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
 
         private readonly void RunDelta(DeltaHeadScratch scratch, int count, float* state, float* output)
         {
-            if (count >= Backend.ChunkThresholdTokens)
+            if (count >= Backend._forms.ChunkThresholdTokens)
             {
                 DeltaChunkKernel<TSimd, TVector>.Run(
                     scratch.Query, scratch.Key, scratch.Value, scratch.Decay, scratch.Beta, count, HeadDim, state, scratch.Kernel, output, Width);

@@ -123,7 +123,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
     // cached row at its full width; expanded, every cached row takes them once and then meets each query at head width.
     private bool PrefersExpanded(int tokenCount, int cachedTokens)
     {
-        if (ForcedAttention is { } forced)
+        if (_forms.LatentAttention is { } forced)
         {
             return forced == AttentionForm.Expanded;
         }

@@ -16,6 +16,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     // Below this many multiplications, waking the team costs more than it saves.
     private const long ForkThreshold = 64 * 1024;
 
+    private readonly CpuForms _forms;
     private readonly WorkerTeam _team;
     private readonly ScratchBuffer[] _panels;
     private readonly ScratchBuffer[] _workerScratch;
@@ -23,19 +24,14 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private readonly ScratchBuffer _inner = new();
     private readonly RoutingTable _routing = new();
 
-    public CpuBackend(KimiLinearConfig config, int threadCount)
+    public CpuBackend(KimiLinearConfig config, int threadCount, CpuForms forms)
         : base(config)
     {
+        _forms = forms;
         _team = new WorkerTeam(threadCount);
         _panels = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
         _workerScratch = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
     }
-
-    /// <summary>From this many tokens on, a block of the delta rule takes the chunked form.</summary>
-    public int ChunkThresholdTokens { get; init; } = DeltaChunkKernel<TSimd, TVector>.ChunkTokens + 1;
-
-    /// <summary>Which form latent attention takes; <see langword="null"/> for the cheaper one.</summary>
-    public AttentionForm? ForcedAttention { get; init; }
 
     public override string Description => $"CPU, {TSimd.Name}, {_team.Count} {(_team.Count == 1 ? "thread" : "threads")}";
 

@@ -13,13 +13,14 @@ internal static class CpuBackends
         : Vector128.IsHardwareAccelerated ? SimdWidth.Bits128
         : SimdWidth.Scalar;
 
-    public static ComputeBackend Create(KimiLinearConfig config, int threadCount) => Create(config, threadCount, Widest);
+    public static ComputeBackend Create(KimiLinearConfig config, int threadCount) =>
+        Create(config, threadCount, Widest, new CpuForms());
 
-    public static ComputeBackend Create(KimiLinearConfig config, int threadCount, SimdWidth width) => width switch
+    public static ComputeBackend Create(KimiLinearConfig config, int threadCount, SimdWidth width, CpuForms forms) => width switch
     {
-        SimdWidth.Bits512 => new CpuBackend<Simd512, Vector512<float>>(config, threadCount),
-        SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount),
-        SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount),
-        _ => new CpuBackend<SimdScalar, float>(config, threadCount),
+        SimdWidth.Bits512 => new CpuBackend<Simd512, Vector512<float>>(config, threadCount, forms),
+        SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount, forms),
+        SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount, forms),
+        _ => new CpuBackend<SimdScalar, float>(config, threadCount, forms),
     };
 }
