@@ -19,13 +19,35 @@ public sealed class LoadingTests
         using KimiLinearModel model = KimiLinearModel.Load(
             Golden.Model(modelName), new ModelLoadOptions { ThreadCount = 1, Preload = preload }, reports);
 
-        double[] fractions = [.. reports.Select(report => report.Fraction)];
-        Assert.NotEmpty(fractions);
-        Assert.All(fractions, fraction => Assert.InRange(fraction, 0, 1));
-        Assert.Equal(fractions.Order(), fractions);
-        Assert.Equal(1, fractions[^1]);
-        Assert.Single(reports.Select(report => report.TotalBytes).Distinct());
-        Assert.All(reports, report => Assert.False(string.IsNullOrWhiteSpace(report.Step)));
+        AssertNeverFallsAndEndsAtOne(reports);
+    }
+
+    [Fact]
+    public void Load_HeadTiedToEmbedding_ReportsProgressThatNeverFallsAndEndsAtOne()
+    {
+        using TemporaryModelFolder folder = new("plain");
+        folder.SetConfig("tie_word_embeddings", true);
+        Reports reports = new();
+
+        using KimiLinearModel model = KimiLinearModel.Load(folder.Path, progress: reports);
+
+        AssertNeverFallsAndEndsAtOne(reports);
+    }
+
+    // Layers after the last are ignored. This one is large enough for reading ahead to report more than once.
+    [Theory]
+    [InlineData(WeightPreload.Always)]
+    [InlineData(WeightPreload.Never)]
+    public void Load_LargeUnusedLayer_ReportsProgressThatNeverFallsAndEndsAtOne(WeightPreload preload)
+    {
+        using TemporaryModelFolder folder = new("no-shared");
+        folder.AppendZeros("model.layers.2.unused.weight", 100L << 20);
+        Reports reports = new();
+
+        using KimiLinearModel model = KimiLinearModel.Load(folder.Path, new ModelLoadOptions { Preload = preload }, reports);
+
+        AssertNeverFallsAndEndsAtOne(reports);
+        Assert.True(model.WeightBytes > 100L << 20, "The unused layer should be in the file.");
     }
 
     [Fact]
@@ -114,6 +136,17 @@ public sealed class LoadingTests
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
             () => KimiLinearModel.LoadAsync(Golden.Model("plain"), progress: reports, cancellationToken: source.Token));
+    }
+
+    private static void AssertNeverFallsAndEndsAtOne(Reports reports)
+    {
+        double[] fractions = [.. reports.Select(report => report.Fraction)];
+        Assert.NotEmpty(fractions);
+        Assert.All(fractions, fraction => Assert.InRange(fraction, 0, 1));
+        Assert.Equal(fractions.Order(), fractions);
+        Assert.Equal(1, fractions[^1]);
+        Assert.Single(reports.Select(report => report.TotalBytes).Distinct());
+        Assert.All(reports, report => Assert.False(string.IsNullOrWhiteSpace(report.Step)));
     }
 
     // Release of what had been loaded by then is tested in MemoryTests.

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Text;
 using System.Text.Json.Nodes;
 
 namespace KimiLinear.Tests.TestSupport;
@@ -30,6 +32,33 @@ internal sealed class TemporaryModelFolder : IDisposable
         JsonNode config = JsonNode.Parse(File.ReadAllText(ConfigOf(Path)))!;
         config[key] = value;
         File.WriteAllText(ConfigOf(Path), config.ToJsonString());
+    }
+
+    /// <summary>Appends a bfloat16 vector of zeros to the single weight file; the file system need not store them.</summary>
+    public void AppendZeros(string name, long byteCount)
+    {
+        string path = System.IO.Path.Combine(Path, "model.safetensors");
+        byte[] file = File.ReadAllBytes(path);
+        int headerBytes = (int)BinaryPrimitives.ReadInt64LittleEndian(file);
+        int dataBytes = file.Length - sizeof(long) - headerBytes;
+        JsonNode header = JsonNode.Parse(file.AsSpan(sizeof(long), headerBytes))!;
+        header[name] = new JsonObject
+        {
+            ["dtype"] = "BF16",
+            ["shape"] = new JsonArray(byteCount / 2),
+            ["data_offsets"] = new JsonArray(dataBytes, dataBytes + byteCount),
+        };
+
+        // A header must end where values of eight bytes may begin.
+        string json = header.ToJsonString();
+        byte[] headerJson = Encoding.UTF8.GetBytes(json.PadRight((json.Length + 7) / 8 * 8));
+        byte[] headerLength = new byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(headerLength, headerJson.Length);
+        using FileStream stream = File.Create(path);
+        stream.Write(headerLength);
+        stream.Write(headerJson);
+        stream.Write(file.AsSpan(sizeof(long) + headerBytes));
+        stream.SetLength(stream.Position + byteCount);
     }
 
     /// <summary>Whether this process still maps a file of the folder; elsewhere than on Linux, deleting it would fail instead.</summary>
