@@ -81,10 +81,17 @@ internal static class SafetensorsHeader
 
         // 128 bits hold every product of a 64-bit count and a width of at most 64 bits.
         UInt128 bits = (UInt128)(ulong)entry.Shape.ElementCount * (UInt128)(uint)entry.Type.Bits;
-        if (bits % 8 != 0 || bits / 8 != (UInt128)(ulong)(entry.End - entry.Begin))
+        if (bits % 8 != 0)
         {
             throw new CheckpointFormatException(
-                $"{entry.Name} must take {(double)bits / 8:0} bytes for {entry.Type.Name} {entry.Shape}, "
+                $"{entry.Name} must take whole bytes, but {entry.Type.Name} {entry.Shape} is {bits} bits. ('{filePath}')",
+                filePath);
+        }
+
+        if (bits / 8 != (UInt128)(ulong)(entry.End - entry.Begin))
+        {
+            throw new CheckpointFormatException(
+                $"{entry.Name} must take {bits / 8} bytes for {entry.Type.Name} {entry.Shape}, "
                 + $"but its data_offsets [{entry.Begin}, {entry.End}] hold {entry.End - entry.Begin}. ('{filePath}')",
                 filePath);
         }

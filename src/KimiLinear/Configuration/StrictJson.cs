@@ -4,7 +4,7 @@ using System.Text.Unicode;
 
 namespace KimiLinear.Configuration;
 
-/// <summary>Parses the small JSON files of a model so that nothing can go wrong later: every name and string in it is real text.</summary>
+/// <summary>Parses the small JSON files of a model, whole or not at all: every name and string in them is real text.</summary>
 internal static class StrictJson
 {
     private static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false };

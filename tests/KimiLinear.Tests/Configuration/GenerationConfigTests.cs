@@ -34,11 +34,11 @@ public sealed class GenerationConfigTests
     public void Parse_AllKeys_AreRead()
     {
         GenerationConfig config = Parse(
-            """{"eos_token_id":[1,2],"pad_token_id":3,"top_p":0.9,"top_k":0,"repetition_penalty":1.1,"do_sample":true,"temperature":0}""");
+            """{"eos_token_id":[1,2],"pad_token_id":3,"top_p":0.9,"top_k":0,"repetition_penalty":1.1,"do_sample":true}""");
 
         Assert.Equal([1, 2], config.EosTokenIds);
-        Assert.Equal((3, 0.9f, 0, 1.1f, true, 0f), (
-            config.PadTokenId, config.TopP, config.TopK, config.RepetitionPenalty, config.DoSample, config.Temperature));
+        Assert.Equal((3, 0.9f, 0, 1.1f, true), (
+            config.PadTokenId, config.TopP, config.TopK, config.RepetitionPenalty, config.DoSample));
     }
 
     [Theory]

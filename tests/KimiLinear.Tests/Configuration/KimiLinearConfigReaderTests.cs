@@ -21,7 +21,10 @@ public sealed class KimiLinearConfigReaderTests
     [InlineData("hidden_act", "\"gelu\"", "gelu", "silu")]
     [InlineData("moe_router_activation_func", "\"softmax\"", "softmax", "sigmoid")]
     [InlineData("num_nextn_predict_layers", "-1", "-1", "whole number")]
-    [InlineData("quantization_config", """{"quant_method":"compressed-tensors","format":"pack-quantized"}""", "compressed-tensors", "pack-quantized")]
+    [InlineData(
+        "quantization_config",
+        """{"quant_method":"compressed-tensors","format":"pack-quantized"}""",
+        "compressed-tensors", "pack-quantized")]
     [InlineData("quantization_config", """{"bits":4,"group_size":64}""", "bits 4", "bfloat16")]
     [InlineData("quantization_config", "true", "present", "absent")]
     [InlineData("linear_attn_config", "[]", "[]", "an object")]
@@ -117,7 +120,7 @@ public sealed class KimiLinearConfigReaderTests
 
     [Fact]
     public void Read_ByteOrderMark_IsSkipped() =>
-        Assert.Equal(27, KimiLinearConfig.Parse([.. Encoding.UTF8.Preamble, .. Encoding.UTF8.GetBytes(PublishedConfig.Text)]).LayerCount);
+        Assert.Equal(27, KimiLinearConfig.Parse([.. Encoding.UTF8.Preamble, .. Bytes(PublishedConfig.Text)]).LayerCount);
 
     [Fact]
     public void Read_AnyDamage_GivesAConfigurationOrItsOwnException()
@@ -125,7 +128,9 @@ public sealed class KimiLinearConfigReaderTests
         byte[] text = Encoding.UTF8.GetBytes(PublishedConfig.Text);
         Gen<(int Position, byte Value)> damage =
             from position in Gen.Choose(0, text.Length - 1)
-            from value in Gen.OneOf(Gen.Choose(0, 255), Gen.Elements("\"{}[],:0123456789.-e\\tfn".Select(character => (int)character)))
+            from value in Gen.OneOf(
+                Gen.Choose(0, 255),
+                Gen.Elements(Bytes("\"{}[],:0123456789.-e\\tfn").Select(value => (int)value)))
             select (position, (byte)value);
 
         Prop.ForAll(damage.NonEmptyListOf().ToArbitrary(), changes =>
@@ -146,4 +151,6 @@ public sealed class KimiLinearConfigReaderTests
             }
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(2000));
     }
+
+    private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 }

@@ -95,9 +95,9 @@ public sealed class KimiLinearConfigTests
         string[] optional =
         [
             "num_expert_group", "topk_group", "moe_layer_freq", "num_shared_experts", "moe_renormalize", "routed_scaling_factor",
-            "first_k_dense_replace", "use_grouped_topk", "rms_norm_eps", "hidden_act", "moe_router_activation_func", "q_lora_rank",
-            "num_key_value_heads", "num_nextn_predict_layers", "dtype", "tie_word_embeddings", "eos_token_id", "bos_token_id",
-            "pad_token_id",
+            "first_k_dense_replace", "use_grouped_topk", "rms_norm_eps", "hidden_act", "moe_router_activation_func",
+            "q_lora_rank", "num_key_value_heads", "num_nextn_predict_layers", "dtype", "tie_word_embeddings",
+            "eos_token_id", "bos_token_id", "pad_token_id",
         ];
         Assert.All(optional, name => Assert.True(json.Remove(name)));
 

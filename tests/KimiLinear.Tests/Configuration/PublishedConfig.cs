@@ -75,7 +75,8 @@ internal static class PublishedConfig
 
     public static KimiLinearConfig Parse() => KimiLinearConfig.Parse(Encoding.UTF8.GetBytes(Text));
 
-    public static KimiLinearConfig Parse(JsonObject json) => KimiLinearConfig.Parse(Encoding.UTF8.GetBytes(json.ToJsonString()), "config.json");
+    public static KimiLinearConfig Parse(JsonObject json) =>
+        KimiLinearConfig.Parse(Encoding.UTF8.GetBytes(json.ToJsonString()), "config.json");
 
     public static KimiLinearConfig Parse(string key, string value) => Parse(With(key, value));
 }

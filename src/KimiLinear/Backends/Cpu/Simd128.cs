@@ -32,7 +32,7 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
         Vector128<uint> bits = Widen(source);
         Vector128<uint> sign = (bits & Vector128.Create(0x8000u)) << 16;
         // The exponent is re-biased by a multiplication, which is exact and also right for subnormal numbers.
-        Vector128<float> magnitude = ((bits & Vector128.Create(0x7FFFu)) << 13).AsSingle() * Vector128.Create(Float16.Rebias);
+        Vector128<float> magnitude = ((bits & Vector128.Create(0x7FFFu)) << 13).AsSingle() * Vector128.Create(Float16Weights.ExponentRebias);
         // An exponent of all ones is infinity or NaN and stays all ones.
         Vector128<uint> special = Vector128.GreaterThanOrEqual(bits & Vector128.Create(0x7FFFu), Vector128.Create(0x7C00u))
             & Vector128.Create(0x7F800000u);

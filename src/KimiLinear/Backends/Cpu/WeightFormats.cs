@@ -27,6 +27,9 @@ internal readonly unsafe struct BFloat16Weights : IWeightFormat
 /// <summary>Weights in half precision.</summary>
 internal readonly unsafe struct Float16Weights : IWeightFormat
 {
+    /// <summary>2^112: the difference of the exponent biases of single and half precision, as a factor.</summary>
+    public const float ExponentRebias = 5.192296858534828e33f;
+
     public static int Size => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

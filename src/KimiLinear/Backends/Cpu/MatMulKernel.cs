@@ -1,0 +1,189 @@
+using System.Runtime.CompilerServices;
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Backends;
+
+/// <summary>Products of float32 rows with a stored matrix, read in place: y[t, r] = x[t] · w[r].</summary>
+/// <remarks>
+/// Each output is one dot product with one vector of partial sums, whatever tile computes it: the result is the same to the
+/// last bit however many rows a call has and however rows are divided among threads.
+/// </remarks>
+internal static unsafe class MatMulKernel<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : struct
+{
+    // Weight rows widened together; 16 rows of 2,304 values take 147 KB and stay in the second-level cache.
+    private const int PanelRows = 16;
+
+    // Rows of x multiplied with one widened panel before moving on, so that they stay in cache beside it.
+    private const int BlockTokens = 64;
+
+    // From this many rows of x on, widening a panel once costs less than widening in every tile.
+    private const int PanelThreshold = 8;
+
+    /// <summary>Values of scratch that <see cref="Multiply"/> needs for rows of this length.</summary>
+    public static long ScratchLength(int columnCount) => (long)PanelRows * columnCount;
+
+    /// <summary>Multiplies with some rows of a matrix; column 0 of the output belongs to the first of them.</summary>
+    public static void Multiply(
+        MatMulInput input,   // [T, X]
+        HostMatrix matrix,   // [rows, X]
+        int firstRow,
+        int rowCount,
+        ScratchBuffer scratch,
+        MatMulOutput output) // [T, rowCount]
+    {
+        int row = firstRow;
+        int end = firstRow + rowCount;
+        while (row < end)
+        {
+            ref readonly HostMatrix.Part part = ref matrix.PartOf(row);
+            int count = Math.Min(end, part.FirstRow + part.RowCount) - row;
+            long offset = (row - part.FirstRow) * (long)matrix.ColumnCount;
+            switch (part.DataType)
+            {
+                case DataType.BFloat16:
+                    MultiplyStored<BFloat16Weights>(
+                        input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow);
+                    break;
+                case DataType.Float16:
+                    MultiplyStored<Float16Weights>(
+                        input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow);
+                    break;
+                case DataType.Float32:
+                    Multiply<Float32Weights>(input, 0, input.Count, part.Data + (offset * 4), count, matrix.ColumnCount, output, row - firstRow);
+                    break;
+                default:
+                    throw new NotSupportedException($"Weights of type {part.DataType} cannot be multiplied.");
+            }
+
+            row += count;
+        }
+    }
+
+    /// <summary>Multiplies with rows of float32 that lie together.</summary>
+    public static void Multiply(MatMulInput input, float* rows, int rowCount, int columnCount, MatMulOutput output) =>
+        Multiply<Float32Weights>(input, 0, input.Count, (byte*)rows, rowCount, columnCount, output, 0);
+
+    /// <summary>Adds multiples of stored rows: y[t] += Σ_r x[t, r] · w[r], for the weights' transposed product.</summary>
+    public static void AccumulateRows(
+        MatMulInput input,  // [T, rowCount]
+        HostMatrix matrix,  // [rows, X]
+        int firstRow,
+        int rowCount,
+        ScratchBuffer scratch,
+        float* output,      // [T, stride], the first X values of each row
+        long outputStride)
+    {
+        int columns = matrix.ColumnCount;
+        float* widened = scratch.Get(ScratchLength(columns));
+        for (int r = 0; r < rowCount; r++)
+        {
+            WidenRow(matrix, firstRow + r, widened);
+            for (int t = 0; t < input.Count; t++)
+            {
+                VectorKernel<TSimd, TVector>.MultiplyAdd(widened, input.Row(t)[r], output + (t * outputStride), columns);
+            }
+        }
+    }
+
+    private static void WidenRow(HostMatrix matrix, int row, float* destination)
+    {
+        ref readonly HostMatrix.Part part = ref matrix.PartOf(row);
+        long offset = (row - part.FirstRow) * (long)matrix.ColumnCount;
+        switch (part.DataType)
+        {
+            case DataType.BFloat16:
+                Widen<BFloat16Weights>(part.Data + (offset * 2), matrix.ColumnCount, destination);
+                break;
+            case DataType.Float16:
+                Widen<Float16Weights>(part.Data + (offset * 2), matrix.ColumnCount, destination);
+                break;
+            default:
+                Widen<Float32Weights>(part.Data + (offset * 4), matrix.ColumnCount, destination);
+                break;
+        }
+    }
+
+    private static void MultiplyStored<TFormat>(
+        MatMulInput input, byte* rows, int rowCount, int columnCount, ScratchBuffer scratch, MatMulOutput output, int firstColumn)
+        where TFormat : struct, IWeightFormat
+    {
+        if (input.Count < PanelThreshold)
+        {
+            Multiply<TFormat>(input, 0, input.Count, rows, rowCount, columnCount, output, firstColumn);
+            return;
+        }
+
+        float* panel = scratch.Get(ScratchLength(columnCount));
+        for (int token = 0; token < input.Count; token += BlockTokens)
+        {
+            int tokenEnd = Math.Min(token + BlockTokens, input.Count);
+            for (int row = 0; row < rowCount; row += PanelRows)
+            {
+                int count = Math.Min(PanelRows, rowCount - row);
+                Widen<TFormat>(rows + ((long)row * columnCount * TFormat.Size), (long)count * columnCount, panel);
+                Multiply<Float32Weights>(input, token, tokenEnd, (byte*)panel, count, columnCount, output, firstColumn + row);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Widen<TFormat>(byte* source, long count, float* destination)
+        where TFormat : struct, IWeightFormat
+    {
+        long i = 0;
+        for (; i + TSimd.Width <= count; i += TSimd.Width)
+        {
+            TSimd.Store(destination + i, TFormat.Load<TSimd, TVector>(source + (i * TFormat.Size)));
+        }
+
+        if (i < count)
+        {
+            float* tail = stackalloc float[TSimd.Width];
+            TSimd.Store(tail, DotKernel<TSimd, TVector>.LoadTail<TFormat>(source + (i * TFormat.Size), (int)(count - i)));
+            for (int j = 0; i + j < count; j++)
+            {
+                destination[i + j] = tail[j];
+            }
+        }
+    }
+
+    private static void Multiply<TFormat>(
+        MatMulInput input, int token, int tokenEnd, byte* rows, int rowCount, int columnCount, MatMulOutput output, int firstColumn)
+        where TFormat : struct, IWeightFormat
+    {
+        long rowBytes = (long)columnCount * TFormat.Size;
+        int row = 0;
+        for (; row + 4 <= rowCount; row += 4)
+        {
+            byte* w = rows + (row * rowBytes);
+            int t = token;
+            if (TSimd.HasManyRegisters)
+            {
+                for (; t + 4 <= tokenEnd; t += 4)
+                {
+                    DotKernel<TSimd, TVector>.Dot4x4<TFormat>(input, t, w, rowBytes, columnCount, output, firstColumn + row);
+                }
+            }
+
+            for (; t + 2 <= tokenEnd; t += 2)
+            {
+                DotKernel<TSimd, TVector>.Dot2x4<TFormat>(input, t, w, rowBytes, columnCount, output, firstColumn + row);
+            }
+
+            for (; t < tokenEnd; t++)
+            {
+                DotKernel<TSimd, TVector>.Dot1x4<TFormat>(input, t, w, rowBytes, columnCount, output, firstColumn + row);
+            }
+        }
+
+        for (; row < rowCount; row++)
+        {
+            for (int t = token; t < tokenEnd; t++)
+            {
+                output.Put(t, firstColumn + row, DotKernel<TSimd, TVector>.Dot<TFormat>(input.Row(t), rows + (row * rowBytes), columnCount));
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+using KimiLinear.Sampling;
+
+namespace KimiLinear.Generation;
+
+/// <summary>How one reply is generated and when it ends.</summary>
+/// <remarks>A property that is set to a value outside its range throws. Immutable: lists are copied.</remarks>
+public sealed record GenerationOptions
+{
+    /// <summary>Gets how tokens are drawn; <see langword="null"/> for what the model recommends.</summary>
+    /// <value>The default is <see langword="null"/>. When set, nothing of the model's recommendation remains.</value>
+    public SamplingOptions? SamplingOptions { get; init; }
+
+    /// <summary>Gets the most tokens to generate, at least 1; <see langword="null"/> goes on until the context is full.</summary>
+    /// <value>The default is <see langword="null"/>.</value>
+    public int? MaxTokens
+    {
+        get;
+        init
+        {
+            if (value is int count)
+            {
+                ArgumentOutOfRangeException.ThrowIfLessThan(count, 1, nameof(MaxTokens));
+            }
+
+            field = value;
+        }
+    }
+
+    /// <summary>
+    /// Gets texts that end the reply, compared character by character with what the model writes, across the borders of tokens.
+    /// Of several, the one that is complete first ends it, and of those the longest. It is not part of the text.
+    /// </summary>
+    /// <value>The default is empty. Empty strings in it are ignored.</value>
+    public IReadOnlyList<string> StopSequences
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(StopSequences));
+            field = Array.AsReadOnly([.. value.Where(text => !string.IsNullOrEmpty(text))]);
+        }
+    } = [];
+
+    /// <summary>
+    /// Gets the ids that end the reply; <see langword="null"/> for those of the model, see
+    /// <see cref="TextGenerator.DefaultStopTokenIds"/>. The token that ends a reply adds nothing to its text.
+    /// </summary>
+    /// <value>The default is <see langword="null"/>. An empty list lets no token end the reply.</value>
+    public IReadOnlyList<int>? StopTokenIds
+    {
+        get;
+        init
+        {
+            foreach (int tokenId in value ?? [])
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(tokenId, nameof(StopTokenIds));
+            }
+
+            field = value is null ? null : Array.AsReadOnly([.. value]);
+        }
+    }
+
+    /// <summary>Gets a value indicating whether every token carries its log-probability.</summary>
+    /// <value>The default is <see langword="false"/>.</value>
+    public bool IncludeLogProbabilities { get; init; }
+
+    /// <summary>Gets a value indicating whether special tokens, such as those around a tool call, appear in the text.</summary>
+    /// <value>The default is <see langword="false"/>.</value>
+    public bool IncludeSpecialTokens { get; init; }
+
+    /// <summary>
+    /// Gets how many tokens of the prompt are read at a time, at least 1. Between two pieces the request can be cancelled and
+    /// other requests get their turn; larger pieces read faster and need more memory.
+    /// </summary>
+    /// <value>The default is 512.</value>
+    public int PrefillChunkTokens
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(PrefillChunkTokens));
+            field = value;
+        }
+    } = 512;
+}

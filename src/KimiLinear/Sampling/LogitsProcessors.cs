@@ -1,0 +1,61 @@
+namespace KimiLinear.Sampling;
+
+/// <summary>Builds the chain of processors a request asks for, in the one order there is.</summary>
+internal static class LogitsProcessors
+{
+    /// <summary>Builds the chain; a step that would change nothing is left out.</summary>
+    /// <param name="options">What the request asks for.</param>
+    /// <param name="vocabularySize">The number of logits (N).</param>
+    public static ILogitsProcessor[] Build(SamplingOptions options, int vocabularySize)
+    {
+        List<ILogitsProcessor> chain = [];
+
+        if (options.LogitBias is { Count: > 0 } bias)
+        {
+            chain.Add(new LogitBiasProcessor(bias));
+        }
+
+        if (options.RepetitionPenalty != 1)
+        {
+            chain.Add(new RepetitionPenaltyProcessor(options.RepetitionPenalty, vocabularySize));
+        }
+
+        if (options.FrequencyPenalty != 0 || options.PresencePenalty != 0)
+        {
+            chain.Add(new CountPenaltyProcessor(options.FrequencyPenalty, options.PresencePenalty, vocabularySize));
+        }
+
+        chain.AddRange(options.Processors.Select(processor => new UserProcessor(processor)));
+
+        if (!options.IsGreedy)
+        {
+            AddDrawShaping(chain, options, vocabularySize);
+        }
+
+        return [.. chain];
+    }
+
+    // None of these changes which score is the highest, so greedy decoding needs none of them.
+    private static void AddDrawShaping(List<ILogitsProcessor> chain, SamplingOptions options, int vocabularySize)
+    {
+        if (options.Temperature != 1)
+        {
+            chain.Add(new TemperatureProcessor(options.Temperature));
+        }
+
+        if (options.TopK > 0 && options.TopK < vocabularySize)
+        {
+            chain.Add(new TopKProcessor(options.TopK));
+        }
+
+        if (options.TopP < 1)
+        {
+            chain.Add(new TopPProcessor(options.TopP, vocabularySize));
+        }
+
+        if (options.MinP > 0)
+        {
+            chain.Add(new MinPProcessor(options.MinP));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
+namespace KimiLinear.Sampling;
+
+/// <summary>Draws the tokens of one request from the model's logits.</summary>
+/// <remarks>
+/// One per request: it remembers which tokens were seen and where its random numbers stand. It allocates only when built.
+/// </remarks>
+internal sealed class Sampler
+{
+    private readonly ILogitsProcessor[] _processors;
+    private readonly bool _isGreedy;
+    private readonly Xoshiro256 _random;
+    private readonly int _vocabularySize;
+    private readonly float[]? _modelLogits;
+
+    /// <summary>Initializes a new instance of the <see cref="Sampler"/> class.</summary>
+    /// <param name="options">How tokens are drawn.</param>
+    /// <param name="vocabularySize">The number of logits (N).</param>
+    /// <param name="computeLogProbabilities">Whether <see cref="Sample"/> reports log-probabilities.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The logit bias names a token the model does not have.</exception>
+    public Sampler(SamplingOptions options, int vocabularySize, bool computeLogProbabilities = false)
+    {
+        options.RequireTokenIdsBelow(vocabularySize);
+        _processors = LogitsProcessors.Build(options, vocabularySize);
+        _isGreedy = options.IsGreedy;
+        _random = new Xoshiro256(options.Seed ?? DrawSeed());
+        _vocabularySize = vocabularySize;
+        _modelLogits = computeLogProbabilities ? new float[vocabularySize] : null;
+    }
+
+    /// <summary>Draws the next token.</summary>
+    /// <param name="context">The tokens so far; from call to call they only grow.</param>
+    /// <param name="logits">The model's scores; their place is used for the work and holds nothing of use afterwards. [N]</param>
+    /// <param name="logProbability">
+    /// Receives the token's log-softmax over the model's scores as they came, or NaN when log-probabilities were not asked for.
+    /// </param>
+    /// <returns>The token's id.</returns>
+    /// <exception cref="InvalidOperationException">The model's scores are not numbers, or every token is forbidden.</exception>
+    public int Sample(in LogitsContext context, Span<float> logits, out float logProbability)
+    {
+        Debug.Assert(logits.Length == _vocabularySize, "logits must have shape [N]");
+        RequireNumbers(logits);
+        if (_modelLogits is not null)
+        {
+            logits.CopyTo(_modelLogits);
+        }
+
+        foreach (ILogitsProcessor processor in _processors)
+        {
+            processor.Process(context, logits);
+        }
+
+        float max = LogitsArithmetic.Max(logits);
+        if (float.IsNegativeInfinity(max))
+        {
+            ThrowAllForbidden();
+        }
+
+        int tokenId = _isGreedy ? LogitsArithmetic.IndexOf(logits, max) : Draw(logits, max);
+        logProbability = _modelLogits is null
+            ? float.NaN
+            : (float)(_modelLogits[tokenId] - LogitsArithmetic.LogSumExp(_modelLogits));
+        return tokenId;
+    }
+
+    private int Draw(Span<float> logits, float max)
+    {
+        LogitsArithmetic.Exponentials(logits, max, logits);
+        ReadOnlySpan<float> weights = logits;
+        double total = 0;
+        foreach (float weight in weights)
+        {
+            total += weight;
+        }
+
+        // Summed again in the same order, the last token of any weight ends at the total, which the target never reaches.
+        double target = _random.NextDouble() * total;
+        double reached = 0;
+        int tokenId = -1;
+        do
+        {
+            reached += weights[++tokenId];
+        }
+        while (reached <= target);
+
+        return tokenId;
+    }
+
+    private static void RequireNumbers(ReadOnlySpan<float> logits)
+    {
+        int tokenId = LogitsArithmetic.IndexOfNaN(logits);
+        if (tokenId < 0)
+        {
+            tokenId = LogitsArithmetic.IndexOf(logits, float.PositiveInfinity);
+        }
+
+        if (tokenId >= 0)
+        {
+            ThrowNotANumber(tokenId, logits[tokenId]);
+        }
+    }
+
+    private static ulong DrawSeed()
+    {
+        ulong seed = 0;
+        RandomNumberGenerator.Fill(MemoryMarshal.AsBytes(new Span<ulong>(ref seed)));
+        return seed;
+    }
+
+    [DoesNotReturn]
+    private static void ThrowNotANumber(int tokenId, float logit) =>
+        throw new InvalidOperationException(
+            $"The model computed {logit} as the logit of token {tokenId}, which must be a finite number. " +
+            "Its weights are damaged or its arithmetic overflowed; check the checkpoint's files.");
+
+    [DoesNotReturn]
+    private static void ThrowAllForbidden() =>
+        throw new InvalidOperationException(
+            "Every token is forbidden, so none can be drawn. Logit bias and logits processors must leave at least one.");
+}

@@ -1,0 +1,17 @@
+namespace KimiLinear.Tests.Checkpoints;
+
+/// <summary>A folder of its own for one test, removed with it.</summary>
+internal sealed class TemporaryFolder : IDisposable
+{
+    public string Path { get; } = Directory.CreateTempSubdirectory("kimi-checkpoints-").FullName;
+
+    public string File(string name) => System.IO.Path.Combine(Path, name);
+
+    public string Write(string name, ReadOnlySpan<byte> bytes)
+    {
+        System.IO.File.WriteAllBytes(File(name), bytes);
+        return File(name);
+    }
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}

@@ -1,0 +1,71 @@
+using System.Text.Json;
+using KimiLinear.ToolCalls;
+using Xunit;
+
+namespace KimiLinear.Tests.ToolCalls;
+
+public sealed class ToolDeclarationTests
+{
+    [Fact]
+    public void ToJson_NameDescriptionAndParameters_IsTheOpenAiFormSorted()
+    {
+        JsonElement schema = JsonElement.Parse(
+            """{"type": "object", "properties": {"city": {"type": "string", "default": "Zürich"}}}""");
+
+        ToolDeclaration tool = new("get_weather", "Get <the> weather", schema);
+
+        Assert.Equal(
+            """{"function":{"description":"Get <the> weather","name":"get_weather","parameters":"""
+            + """{"properties":{"city":{"default":"Zürich","type":"string"}},"type":"object"}},"type":"function"}""",
+            tool.ToJson());
+    }
+
+    [Fact]
+    public void ToJson_NameOnly_LeavesTheRestOut() =>
+        Assert.Equal(
+            """{"function":{"name":"now"},"type":"function"}""", new ToolDeclaration("now", null, default(JsonElement)).ToJson());
+
+    [Fact]
+    public void FromJson_UnknownKeys_KeepsThem()
+    {
+        JsonElement json = JsonElement.Parse(
+            """{"type":"function","x":1.0,"function":{"strict":true,"name":"f","description":null}}""");
+
+        ToolDeclaration tool = ToolDeclaration.FromJson(json);
+
+        Assert.Equal("""{"function":{"description":null,"name":"f","strict":true},"type":"function","x":1.0}""", tool.ToJson());
+        Assert.Equal("f", tool.Name);
+        Assert.Null(tool.Description);
+        Assert.Null(tool.Parameters);
+    }
+
+    [Fact]
+    public void FromJson_TheDocumentIsDisposed_ParametersStayReadable()
+    {
+        ToolDeclaration tool;
+        using (JsonDocument document = JsonDocument.Parse("""{"function":{"name":"f","description":"d","parameters":{"a":1}}}"""))
+        {
+            tool = ToolDeclaration.FromJson(document.RootElement);
+        }
+
+        Assert.Equal("d", tool.Description);
+        Assert.Equal(1, tool.Parameters!.Value.GetProperty("a").GetInt32());
+    }
+
+    [Theory]
+    [InlineData("3", "tool must be an object, but is a number.")]
+    [InlineData("{}", "tool.function is missing.")]
+    [InlineData("""{"function":null}""", "tool.function must be an object, but is null.")]
+    [InlineData("""{"function":{}}""", "tool.function.name is missing.")]
+    [InlineData("""{"function":{"name":""}}""", "tool.function.name must not be empty.")]
+    [InlineData("""{"function":{"name":["f"]}}""", "tool.function.name must be a string, but is an array.")]
+    [InlineData("""{"function":{"name":"f","description":{}}}""",
+        "tool.function.description must be a string, but is an object.")]
+    [InlineData("""{"function":{"name":"f","x":"\uD800"}}""",
+        "tool holds a string with half of a surrogate pair, which no text can hold.")]
+    public void FromJson_AnotherShape_SaysWhatIsWrongWhere(string json, string message) =>
+        Assert.Equal(message, Assert.Throws<JsonException>(() => ToolDeclaration.FromJson(JsonElement.Parse(json))).Message);
+
+    [Fact]
+    public void Constructor_EmptyName_Throws() => Assert.Throws<ArgumentException>(() => new ToolDeclaration(""));
+}
