@@ -21,7 +21,7 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
     // From this many rows of x on, widening a panel once costs less than widening in every tile.
     private const int PanelThreshold = 8;
 
-    /// <summary>Values of scratch that <see cref="Multiply"/> needs for rows of this length.</summary>
+    /// <summary>Values of scratch that a product needs for rows of this length.</summary>
     public static long ScratchLength(int columnCount) => (long)PanelRows * columnCount;
 
     /// <summary>Multiplies with some rows of a matrix; column 0 of the output belongs to the first of them.</summary>
