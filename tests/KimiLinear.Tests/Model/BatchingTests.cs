@@ -35,7 +35,8 @@ public sealed class BatchingTests
         {
             BatchEntry[] entries = [.. ChooseEntries(sequences, inputs, random)];
             int[] starts = [.. entries.Select(entry => entry.Sequence.Length)];
-            mixedSteps += entries.Any(entry => entry.TokenIds.Length == 1) && entries.Any(entry => entry.TokenIds.Length > 1) ? 1 : 0;
+            bool isMixed = entries.Any(entry => entry.TokenIds.Length == 1) && entries.Any(entry => entry.TokenIds.Length > 1);
+            mixedSteps += isMixed ? 1 : 0;
 
             float[] logits = new float[entries.Sum(RowCount) * model.Config.VocabularySize];
             model.Forward(entries, logits);
@@ -104,7 +105,9 @@ public sealed class BatchingTests
             for (int i = 0; i < sequences.Length; i++)
             {
                 TensorAssert.Identical(
-                    logits.AsSpan(i * width, width), alone[i].AsSpan(step * width, width), $"step {step} after {prefixes[i]} tokens");
+                    logits.AsSpan(i * width, width),
+                    alone[i].AsSpan(step * width, width),
+                    $"step {step} after {prefixes[i]} tokens");
             }
         }
     }

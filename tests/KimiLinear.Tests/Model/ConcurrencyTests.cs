@@ -18,7 +18,8 @@ public sealed class ConcurrencyTests
     {
         using GoldenExpectation golden = new("plain");
         using KimiLinearModel model = Backend.Load(Golden.Model("plain"), backend);
-        int[][] prompts = [.. Enumerable.Range(0, CallerCount).Select(i => ModelCases.Repeat(golden.InputIds, 11 * i, PromptLength + i))];
+        int[] ids = golden.InputIds;
+        int[][] prompts = [.. Enumerable.Range(0, CallerCount).Select(i => ModelCases.Repeat(ids, 11 * i, PromptLength + i))];
         float[][] alone = [.. prompts.Select(prompt => Converse(model, prompt))];
         float[][] together = new float[CallerCount][];
         using Barrier start = new(CallerCount);

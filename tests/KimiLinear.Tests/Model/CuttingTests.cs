@@ -11,7 +11,7 @@ public sealed class CuttingTests
     private const double GoldenTolerance = 2e-4;
     private const double CutTolerance = 2e-5;
 
-    // Token by token, less than a convolution forgets within a chunk, a whole page, and one more than that.
+    // Token by token, a few at a time, a whole page, and one more than that.
     private static readonly int[] PieceLengths = [1, 7, 64, 65];
 
     [Theory]
@@ -125,7 +125,9 @@ public sealed class CuttingTests
             }
 
             int[] experts = expected.Integers($"router.{layer}.experts")[..(tokenCount * model.Config.ActiveExpertCount)];
-            Assert.True(experts.AsSpan().SequenceEqual([.. observer.Experts[layer]]), $"pieces of {pieceLength}: experts of layer {layer}");
+            Assert.True(
+                experts.AsSpan().SequenceEqual([.. observer.Experts[layer]]),
+                $"pieces of {pieceLength}: experts of layer {layer}");
         }
     }
 }

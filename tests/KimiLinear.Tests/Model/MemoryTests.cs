@@ -81,11 +81,12 @@ public sealed class MemoryTests
         MeasureDecode(model, logits);
 
         // Something unrelated in the process may allocate at times; what a step does shows every time.
-        (long thread, long process, long native)[] measured = [.. Enumerable.Range(0, 4).Select(_ => MeasureDecode(model, logits))];
+        (long Thread, long Process, long Native)[] bytes =
+            [.. Enumerable.Range(0, 4).Select(_ => MeasureDecode(model, logits))];
 
-        Assert.All(measured, bytes => Assert.Equal(0, bytes.thread));
-        Assert.Equal(0, measured.Min(bytes => bytes.process));
-        Assert.All(measured, bytes => Assert.Equal(0, bytes.native));
+        Assert.All(bytes, measured => Assert.Equal(0, measured.Thread));
+        Assert.Equal(0, bytes.Min(measured => measured.Process));
+        Assert.All(bytes, measured => Assert.Equal(0, measured.Native));
     }
 
     [Fact]

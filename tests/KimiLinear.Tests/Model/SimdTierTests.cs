@@ -86,5 +86,6 @@ public sealed class SimdTierTests
 
     private static IEnumerable<(string Name, string Result)> ReadResults(string reportPath) =>
         XDocument.Load(reportPath).Descendants("test").Select(test => (
-            ((string)test.Attribute("name")!).Replace("\\\"", "\"", StringComparison.Ordinal), (string)test.Attribute("result")!));
+            test.Attribute("name")!.Value.Replace("\\\"", "\"", StringComparison.Ordinal),
+            test.Attribute("result")!.Value));
 }

@@ -15,7 +15,7 @@ internal static class Backend
 
     public static IEnumerable<string> Available => Environment.GetEnvironmentVariable(DefaultOnlyVariable) == "1"
         ? [Default]
-        : [Reference, .. Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest).Select(width => width.ToString())];
+        : [Reference, .. Widths.Select(width => width.ToString())];
 
     /// <summary>Those that a user can get: fast, threaded, and sparing with memory.</summary>
     public static IEnumerable<string> Production => Available.Where(name => name != Reference);
@@ -26,6 +26,8 @@ internal static class Backend
 
     /// <summary>The default backend of this process.</summary>
     public static string Default => CpuBackends.Widest.ToString();
+
+    private static IEnumerable<SimdWidth> Widths => Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest);
 
     public static ComputeBackend Create(string name, KimiLinearConfig config, int threadCount) => name == Reference
         ? new ReferenceBackend(config)

@@ -2,7 +2,8 @@ using Xunit;
 
 namespace KimiLinear.Tests.TestSupport;
 
-/// <summary>Which golden checkpoint meets which backend; the plain loops are slow, so they run the cheapest ones on short inputs.</summary>
+/// <summary>Which golden checkpoint meets which backend.</summary>
+/// <remarks>The plain loops are slow, so they run the cheapest ones on short inputs.</remarks>
 internal static class ModelCases
 {
     // One page, and some tokens of the next.

@@ -48,7 +48,11 @@ internal static class ModelRuns
         [.. ids.SelectMany(id => model.LastLogits(sequence, id))];
 
     /// <summary>Continues with the best token each time, from the logits of the last token so far.</summary>
-    public static int[] ContinueGreedily(this KimiLinearModel model, SequenceState sequence, ReadOnlySpan<float> lastLogits, int count)
+    public static int[] ContinueGreedily(
+        this KimiLinearModel model,
+        SequenceState sequence,
+        ReadOnlySpan<float> lastLogits,
+        int count)
     {
         int[] ids = new int[count];
         float[] logits = lastLogits.ToArray();

@@ -61,8 +61,10 @@ internal sealed class TemporaryModelFolder : IDisposable
         stream.SetLength(stream.Position + byteCount);
     }
 
-    /// <summary>Whether this process still maps a file of the folder; elsewhere than on Linux, deleting it would fail instead.</summary>
-    public bool IsMapped() => OperatingSystem.IsLinux() && File.ReadAllText("/proc/self/maps").Contains(Path, StringComparison.Ordinal);
+    /// <summary>Whether this process still maps a file of the folder.</summary>
+    /// <remarks>Only Linux tells; on Windows, deleting the folder would fail instead.</remarks>
+    public bool IsMapped() =>
+        OperatingSystem.IsLinux() && File.ReadAllText("/proc/self/maps").Contains(Path, StringComparison.Ordinal);
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 

@@ -32,9 +32,11 @@ internal static class TensorAssert
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i++)
         {
-            Assert.True(
-                float.IsFinite(actual[i]) && BitConverter.SingleToUInt32Bits(actual[i]) == BitConverter.SingleToUInt32Bits(expected[i]),
-                $"{what}: value {i} of {expected.Length} is {actual[i]:R} instead of {expected[i]:R}.");
+            bool hasSameBits = BitConverter.SingleToUInt32Bits(actual[i]) == BitConverter.SingleToUInt32Bits(expected[i]);
+            if (!hasSameBits || !float.IsFinite(actual[i]))
+            {
+                Assert.Fail($"{what}: value {i} of {expected.Length} is {actual[i]:R}, but must be {expected[i]:R} and finite.");
+            }
         }
     }
 
