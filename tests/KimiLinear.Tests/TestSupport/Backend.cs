@@ -10,13 +10,24 @@ internal static class Backend
 {
     public const string Reference = "Reference";
 
-    public static IEnumerable<string> Available =>
-        [Reference, .. Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest).Select(width => width.ToString())];
+    /// <summary>When this environment variable is 1, only the default backend is there to be tested.</summary>
+    public const string DefaultOnlyVariable = "KIMILINEAR_TESTS_DEFAULT_BACKEND_ONLY";
+
+    public static IEnumerable<string> Available => Environment.GetEnvironmentVariable(DefaultOnlyVariable) == "1"
+        ? [Default]
+        : [Reference, .. Widths.Select(width => width.ToString())];
+
+    /// <summary>Those that a user can get: fast, threaded, and sparing with memory.</summary>
+    public static IEnumerable<string> Production => Available.Where(name => name != Reference);
 
     public static TheoryData<string> Names => new(Available);
 
+    public static TheoryData<string> ProductionNames => new(Production);
+
     /// <summary>The default backend of this process.</summary>
     public static string Default => CpuBackends.Widest.ToString();
+
+    private static IEnumerable<SimdWidth> Widths => Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest);
 
     public static ComputeBackend Create(string name, KimiLinearConfig config, int threadCount) => name == Reference
         ? new ReferenceBackend(config)

@@ -26,6 +26,20 @@ internal static class TensorAssert
         Assert.True(error <= tolerance, $"{what}: relative RMS error {error:E2} is above {tolerance:E0}.");
     }
 
+    /// <summary>Every value is finite and has the very bits expected.</summary>
+    public static void Identical(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, string what)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            bool hasSameBits = BitConverter.SingleToUInt32Bits(actual[i]) == BitConverter.SingleToUInt32Bits(expected[i]);
+            if (!hasSameBits || !float.IsFinite(actual[i]))
+            {
+                Assert.Fail($"{what}: value {i} of {expected.Length} is {actual[i]:R}, but must be {expected[i]:R} and finite.");
+            }
+        }
+    }
+
     public static int IndexOfMax(ReadOnlySpan<float> values)
     {
         int best = 0;

@@ -1,0 +1,173 @@
+using KimiLinear.Caching;
+using KimiLinear.Model;
+using KimiLinear.Tensors;
+using KimiLinear.Tests.TestSupport;
+using Xunit;
+
+namespace KimiLinear.Tests.Model;
+
+/// <summary>Memory is reused while a model runs and given back when it ends.</summary>
+[Collection(ProcessWide.Name)]
+public sealed class MemoryTests
+{
+    // Crosses into a second page.
+    private const int DecodeSteps = 100;
+
+    public MemoryTests()
+    {
+        // What other tests left to the finalizer must not change the counter later.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+    }
+
+    [Theory]
+    [MemberData(nameof(Backend.Names), MemberType = typeof(Backend))]
+    public void Dispose_AfterManySequences_MemoryWasFlatAndReturns(string backend)
+    {
+        const int SequenceCount = 200;
+        const int WarmUpCount = 5;
+        long before = NativeBuffer.AllocatedBytes;
+        KimiLinearModel model = Backend.Load(Golden.Model("no-shared"), backend);
+        long warm = 0;
+
+        for (int i = 0; i < SequenceCount; i++)
+        {
+            using (SequenceState sequence = model.CreateSequence())
+            {
+                // The first one is the longest.
+                model.Forward(sequence, new int[i == 0 ? 70 : 1 + (i * 7 % 70)], []);
+                model.Decode(sequence, 1, 2, 3);
+            }
+
+            warm = i == WarmUpCount ? NativeBuffer.AllocatedBytes : warm;
+            if (i > WarmUpCount)
+            {
+                Assert.Equal(warm, NativeBuffer.AllocatedBytes);
+            }
+        }
+
+        Assert.InRange(model.SequenceMemoryBytes, 1, warm - before);
+        Assert.Equal(0, model.SequenceCount);
+        model.Dispose();
+        Assert.Equal(before, NativeBuffer.AllocatedBytes);
+    }
+
+    [Theory]
+    [MemberData(nameof(ModelCases.All), MemberType = typeof(ModelCases))]
+    public void Dispose_WithSequencesOpen_ReturnsTheirMemoryToo(string modelName, string backend)
+    {
+        long before = NativeBuffer.AllocatedBytes;
+        KimiLinearModel model = Backend.Load(Golden.Model(modelName), backend);
+        using SequenceState open = model.CreateSequence();
+        model.Forward(open, [1, 2, 3], []);
+        using SequenceState fork = open.Fork();
+        using (open.Save())
+        {
+            Assert.Equal(2, model.SequenceCount);
+        }
+
+        Assert.True(NativeBuffer.AllocatedBytes > before, "The model should have taken memory.");
+        model.Dispose();
+
+        Assert.Equal(before, NativeBuffer.AllocatedBytes);
+    }
+
+    [Theory]
+    [MemberData(nameof(ModelCases.Production), MemberType = typeof(ModelCases))]
+    public void Forward_DecodeSteps_AllocateNothing(string modelName, string backend)
+    {
+        using KimiLinearModel model = Backend.Load(Golden.Model(modelName), backend);
+        float[] logits = new float[model.Config.VocabularySize];
+        MeasureDecode(model, logits);
+
+        // Something unrelated in the process may allocate at times; what a step does shows every time.
+        (long Thread, long Process, long Native)[] bytes =
+            [.. Enumerable.Range(0, 4).Select(_ => MeasureDecode(model, logits))];
+
+        Assert.All(bytes, measured => Assert.Equal(0, measured.Thread));
+        Assert.Equal(0, bytes.Min(measured => measured.Process));
+        Assert.All(bytes, measured => Assert.Equal(0, measured.Native));
+    }
+
+    [Fact]
+    public void Load_CancelledAtAnyReport_LeavesNothingBehind()
+    {
+        using TemporaryModelFolder folder = new("plain");
+        long before = NativeBuffer.AllocatedBytes;
+        Reports all = new();
+        KimiLinearModel.Load(folder.Path, progress: all).Dispose();
+
+        for (int stop = 1; stop < all.Count; stop++)
+        {
+            using CancellationTokenSource source = new();
+            int count = 0;
+            Reports reports = new() { OnReport = _ => CancelAt(source, ++count, stop) };
+
+            Assert.Throws<OperationCanceledException>(
+                () => KimiLinearModel.Load(folder.Path, progress: reports, cancellationToken: source.Token));
+
+            Assert.Equal(before, NativeBuffer.AllocatedBytes);
+            Assert.False(folder.IsMapped());
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Backend.Names), MemberType = typeof(Backend))]
+    public void Load_ProgressThatThrows_LeavesNothingBehind(string backend)
+    {
+        using TemporaryModelFolder folder = new("plain");
+        long before = NativeBuffer.AllocatedBytes;
+        int count = 0;
+        Reports reports = new() { OnReport = _ => ThrowAt(++count, 3) };
+
+        Assert.Throws<InvalidTimeZoneException>(() => ModelLoader.Load(
+            folder.Path, new ModelLoadOptions(), config => Backend.Create(backend, config, 2), reports, default));
+
+        Assert.Equal(before, NativeBuffer.AllocatedBytes);
+        Assert.False(folder.IsMapped());
+    }
+
+    [Fact]
+    public void Dispose_Model_UnmapsItsFiles()
+    {
+        using TemporaryModelFolder folder = new("sharded-f16");
+        KimiLinearModel model = KimiLinearModel.Load(folder.Path);
+        Assert.Equal(OperatingSystem.IsLinux(), folder.IsMapped());
+
+        model.Dispose();
+
+        Assert.False(folder.IsMapped());
+    }
+
+    private static (long Thread, long Process, long Native) MeasureDecode(KimiLinearModel model, float[] logits)
+    {
+        using SequenceState sequence = model.CreateSequence();
+        model.Forward(sequence, [1], logits);
+        long native = NativeBuffer.AllocatedBytes;
+        long process = GC.GetTotalAllocatedBytes(precise: true);
+        long thread = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < DecodeSteps; i++)
+        {
+            model.Forward(sequence, [i % 100], logits);
+        }
+
+        thread = GC.GetAllocatedBytesForCurrentThread() - thread;
+        return (thread, GC.GetTotalAllocatedBytes(precise: true) - process, NativeBuffer.AllocatedBytes - native);
+    }
+
+    private static void CancelAt(CancellationTokenSource source, int count, int stop)
+    {
+        if (count == stop)
+        {
+            source.Cancel();
+        }
+    }
+
+    private static void ThrowAt(int count, int stop)
+    {
+        if (count == stop)
+        {
+            throw new InvalidTimeZoneException();
+        }
+    }
+}
