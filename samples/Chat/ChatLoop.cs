@@ -16,42 +16,37 @@ internal sealed class ChatLoop(ChatSession session, ChatConsole console)
         """;
 
     private readonly ReplyPrinter _printer = new(console);
+    private readonly ReplyInterrupt _interrupt = new(console.IsInteractive);
 
-    /// <exception cref="FormatException">The input comes from a pipe and holds an unknown command.</exception>
+    /// <summary>Runs until <c>/exit</c> or the end of the input.</summary>
+    /// <remarks>A person may try again after an error; for a pipe it is the end, so that scripts notice.</remarks>
     public async Task RunAsync()
     {
-        ReplyInterrupt? interrupt = console.IsInteractive ? new ReplyInterrupt() : null;
-        while (console.ReadTurn() is { } line)
-        {
-            string turn = line.Trim();
-            if (turn is "/exit")
-            {
-                return;
-            }
-
-            if (turn.StartsWith('/'))
-            {
-                Execute(turn);
-            }
-            else if (turn.Length > 0)
-            {
-                await AnswerAsync(turn, interrupt);
-            }
-        }
-
         if (console.IsInteractive)
         {
-            console.WriteNote("");
+            console.WriteNote("/help lists the commands, /exit ends.");
+        }
+
+        while (console.ReadTurn()?.Trim() is { } turn and not "/exit")
+        {
+            try
+            {
+                await TakeAsync(turn);
+            }
+            catch (Exception exception) when (console.IsInteractive && ChatErrors.IsExpected(exception))
+            {
+                console.WriteError(exception.Message);
+            }
         }
     }
 
-    private async Task AnswerAsync(string turn, ReplyInterrupt? interrupt)
+    private async Task TakeAsync(string turn)
     {
-        if (interrupt is null)
+        if (turn.StartsWith('/'))
         {
-            await _printer.PrintAsync(session.SendAsync(turn));
+            Execute(turn);
         }
-        else if (!await interrupt.RunAsync(cancellation => _printer.PrintAsync(session.SendAsync(turn, cancellation))))
+        else if (turn.Length > 0 && !await _interrupt.RunAsync(token => _printer.PrintAsync(session.SendAsync(turn, token))))
         {
             console.WriteNote("(stopped; this turn is forgotten)");
         }
@@ -80,8 +75,7 @@ internal sealed class ChatLoop(ChatSession session, ChatConsole console)
                 console.WriteNote(Describe(session.Tools));
                 break;
             default:
-                Fail(new FormatException($"There is no command {parts[0]}. /help lists them."));
-                break;
+                throw new FormatException($"There is no command {parts[0]}. /help lists them.");
         }
     }
 

@@ -1,5 +1,4 @@
 using ChatSample;
-using KimiLinear.Configuration;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -46,8 +45,7 @@ try
 
     return 0;
 }
-catch (Exception exception) when (exception
-    is FormatException or ModelFormatException or IOException or UnauthorizedAccessException or ArgumentException)
+catch (Exception exception) when (ChatErrors.IsExpected(exception))
 {
     console.WriteError(exception.Message);
     return 1;

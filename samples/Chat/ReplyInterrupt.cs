@@ -5,7 +5,14 @@ internal sealed class ReplyInterrupt
 {
     private CancellationTokenSource? _reply;
 
-    public ReplyInterrupt() => Console.CancelKeyPress += OnCancelKeyPress;
+    /// <param name="enabled">Whether Ctrl+C is heard; otherwise it ends the program as usual.</param>
+    public ReplyInterrupt(bool enabled)
+    {
+        if (enabled)
+        {
+            Console.CancelKeyPress += OnCancelKeyPress;
+        }
+    }
 
     /// <summary>Runs a reply with a token that Ctrl+C cancels.</summary>
     /// <returns>Whether it came to its end.</returns>
