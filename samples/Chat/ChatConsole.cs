@@ -9,6 +9,8 @@ namespace ChatSample;
 /// </summary>
 internal sealed class ChatConsole
 {
+    private static readonly Style Dim = new(decoration: Decoration.Dim);
+
     private readonly bool _replyOnTerminal = !Console.IsOutputRedirected;
     private readonly TextWriter _noteWriter;
     private bool _atLineStart = true;
@@ -61,12 +63,24 @@ internal sealed class ChatConsole
         EndReplyLine();
         if (NotesOnTerminal)
         {
-            Notes.WriteLine(Printable(text), new Style(decoration: Decoration.Dim));
+            Notes.WriteLine(Printable(text), Dim);
         }
         else
         {
             _noteWriter.WriteLine(text);
         }
+    }
+
+    /// <summary>Writes dimmed rows of a name and what it means.</summary>
+    public void WriteNotes(IEnumerable<(string Name, string Meaning)> rows)
+    {
+        Grid grid = new Grid().AddColumn(new GridColumn().NoWrap()).AddColumn();
+        foreach ((string name, string meaning) in rows)
+        {
+            grid.AddRow(new Text(name, Dim), new Text(meaning, Dim));
+        }
+
+        Notes.Write(grid);
     }
 
     /// <summary>Writes what went wrong as one line to the error stream.</summary>
@@ -79,12 +93,20 @@ internal sealed class ChatConsole
     /// <summary>Reads the next turn; <see langword="null"/> at the end of the input.</summary>
     public string? ReadTurn()
     {
-        if (IsInteractive)
+        if (!IsInteractive)
         {
-            Notes.Write("> ", new Style(Color.Blue, decoration: Decoration.Bold));
+            return Console.In.ReadLine();
         }
 
-        return Console.In.ReadLine();
+        Notes.Write("> ", new Style(Color.Blue, decoration: Decoration.Bold));
+        string? turn = Console.In.ReadLine();
+        if (turn is null)
+        {
+            // Ctrl+D leaves the cursor behind the prompt.
+            Notes.WriteLine();
+        }
+
+        return turn;
     }
 
     // A reply or a result may hold escape sequences; on a terminal they must not take effect.

@@ -1,19 +1,17 @@
-using Microsoft.Extensions.AI;
-
 namespace ChatSample;
 
 /// <summary>Reads turns and commands line by line until the input ends.</summary>
 internal sealed class ChatLoop(ChatSession session, ChatConsole console)
 {
-    private const string Commands =
-        """
-        /reset         forgets the conversation
-        /system TEXT   starts over with TEXT as the system prompt; without TEXT shows the present one
-        /tools         lists the tools the model may call
-        /help          shows this text
-        /exit          ends, as Ctrl+D does
-        Ctrl+C         stops a reply; at the prompt it ends the program
-        """;
+    private static readonly (string Name, string Meaning)[] Commands =
+    [
+        ("/reset", "forgets the conversation"),
+        ("/system TEXT", "starts over with TEXT as the system prompt; without TEXT shows the present one"),
+        ("/tools", "lists the tools the model may call"),
+        ("/help", "shows this list"),
+        ("/exit", "ends, as Ctrl+D does"),
+        ("Ctrl+C", "stops a reply; at the prompt it ends the program"),
+    ];
 
     private readonly ReplyPrinter _printer = new(console);
     private readonly ReplyInterrupt _interrupt = new(console.IsInteractive);
@@ -58,7 +56,7 @@ internal sealed class ChatLoop(ChatSession session, ChatConsole console)
         switch (parts)
         {
             case ["/help"]:
-                console.WriteNote(Commands);
+                console.WriteNotes(Commands);
                 break;
             case ["/reset"]:
                 session.Reset();
@@ -71,17 +69,14 @@ internal sealed class ChatLoop(ChatSession session, ChatConsole console)
                 session.Reset(text);
                 console.WriteNote("The conversation starts over with this system prompt.");
                 break;
+            case ["/tools"] when session.Tools.Count == 0:
+                console.WriteNote("There are no tools.");
+                break;
             case ["/tools"]:
-                console.WriteNote(Describe(session.Tools));
+                console.WriteNotes(session.Tools.Select(tool => (tool.Name, tool.Description)));
                 break;
             default:
                 throw new FormatException($"There is no command {parts[0]}. /help lists them.");
         }
-    }
-
-    private static string Describe(IEnumerable<AITool> tools)
-    {
-        string[] lines = [.. tools.Select(tool => $"{tool.Name}: {tool.Description}")];
-        return lines.Length == 0 ? "There are no tools." : string.Join('\n', lines);
     }
 }

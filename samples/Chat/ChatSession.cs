@@ -12,7 +12,7 @@ internal sealed class ChatSession(IChatClient client, ChatOptions options)
     public string? SystemPrompt { get; private set; }
 
     /// <summary>Gets the tools the model may call.</summary>
-    public IEnumerable<AITool> Tools => options.Tools ?? [];
+    public IReadOnlyList<AITool> Tools { get; } = [.. options.Tools ?? []];
 
     /// <summary>Forgets all turns.</summary>
     public void Reset() => _history.Clear();

@@ -19,16 +19,23 @@ internal sealed class LoadingBar(ChatConsole console) : IProgress<ModelLoadProgr
         await Task.WhenAny(loading, Task.Delay(Patience));
         if (!loading.IsCompleted && console.NotesOnTerminal && console.Notes.Profile.Capabilities.Ansi)
         {
-            await console.Notes.Progress()
-                .AutoClear(true)
-                .Columns(new SpinnerColumn(), new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn())
-                .StartAsync(async context => await Follow(loading, context.AddTask("Loading the model", maxValue: 1)));
+            // A bar hides the cursor; Ctrl+C ends the program and must leave it visible.
+            Console.CancelKeyPress += ShowCursor;
+            await ShowBarAsync(loading);
+            Console.CancelKeyPress -= ShowCursor;
         }
 
         return await loading;
     }
 
-    private async Task Follow(Task loading, ProgressTask bar)
+    private void ShowCursor(object? sender, ConsoleCancelEventArgs e) => console.Notes.Cursor.Show();
+
+    private Task ShowBarAsync(Task loading) => console.Notes.Progress()
+        .AutoClear(true)
+        .Columns(new SpinnerColumn(), new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn())
+        .StartAsync(context => FollowAsync(loading, context.AddTask("Loading the model", maxValue: 1)));
+
+    private async Task FollowAsync(Task loading, ProgressTask bar)
     {
         while (!loading.IsCompleted)
         {

@@ -10,15 +10,21 @@ internal sealed class ReplyPrinter(ChatConsole console)
 
     public async Task PrintAsync(IAsyncEnumerable<ChatResponseUpdate> reply)
     {
+        ReplySpeed speed = new();
         await foreach (ChatResponseUpdate update in reply)
         {
             foreach (AIContent content in update.Contents)
             {
+                speed.Observe(content);
                 Print(content);
             }
         }
 
         console.EndReplyLine();
+        if (console.IsInteractive && console.NotesOnTerminal)
+        {
+            console.WriteNote($"  {speed}");
+        }
     }
 
     private void Print(AIContent content)
