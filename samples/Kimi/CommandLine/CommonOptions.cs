@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Numerics;
 using KimiLinear.Model;
 
 namespace Kimi.CommandLine;
@@ -13,29 +15,39 @@ internal static class CommonOptions
         Required = true,
     };
 
-    public static Option<int?> Threads()
-    {
-        Option<int?> option = new("--threads")
-        {
-            Description = "How many threads compute, 1 to 1024 [default: one for each processor].",
-            HelpName = "N",
-        };
-        option.RequireRange(1, 1024);
-        return option;
-    }
+    public static Option<int?> Threads() => Number<int>(
+        "--threads",
+        "How many threads compute, 1 to 1024 [default: one for each processor].",
+        "a whole number from 1 to 1024",
+        count => count is >= 1 and <= 1024);
+
+    public static Option<int?> MaxTokens(string description) =>
+        Number<int>("--max-tokens", description, "a whole number, at least 1", count => count >= 1);
 
     public static Option<bool> JsonLines(string description) => new("--jsonl") { Description = description };
 
-    /// <summary>Refuses numbers outside a range while the command line is read.</summary>
-    public static void RequireRange(this Option<int?> option, int lowest, int highest) => option.Validators.Add(result =>
-    {
-        if (result.GetValueOrDefault<int?>() is int value && (value < lowest || value > highest))
+    /// <summary>Makes an option for a number that a rule may refuse.</summary>
+    /// <param name="name">Its name, with the dashes.</param>
+    /// <param name="description">Its line in the help.</param>
+    /// <param name="rule">What the value must be, to complete "must be …".</param>
+    /// <param name="holds">Whether a value fits the rule.</param>
+    public static Option<T?> Number<T>(string name, string description, string rule, Func<T, bool> holds)
+        where T : struct, INumber<T> => new(name)
         {
-            result.AddError(highest == int.MaxValue
-                ? $"{option.Name} must be at least {lowest}, but is {value}."
-                : $"{option.Name} must be between {lowest} and {highest}, but is {value}.");
-        }
-    });
+            Description = description,
+            HelpName = "N",
+            CustomParser = result =>
+            {
+                string text = result.Tokens[0].Value;
+                if (T.TryParse(text, CultureInfo.InvariantCulture, out T value) && holds(value))
+                {
+                    return value;
+                }
+
+                result.AddError($"{name} must be {rule}, but is '{text}'.");
+                return null;
+            },
+        };
 
     public static ModelLoadOptions LoadOptions(int? threads) =>
         threads is int count ? new ModelLoadOptions { ThreadCount = count } : new ModelLoadOptions();

@@ -51,8 +51,12 @@ internal static class ErrorBoundary
         ParseResult result = command.Parse(args.Length == 0 ? ["--help"] : args, parsing);
         if (result.Errors.Count > 0 && result.Action is not { ClearsParseErrors: true })
         {
+            // An unknown word also makes something else missing; the word is what the user looks for.
+            string problem = result.UnmatchedTokens is [string unknown, ..]
+                ? $"There is no command or option '{unknown}' here."
+                : result.Errors[0].Message;
             string path = result.CommandResult.Command == command ? "kimi" : $"kimi {result.CommandResult.Command.Name}";
-            throw new CommandException($"{result.Errors[0].Message} See '{path} --help'.");
+            throw new CommandException($"{problem} See '{path} --help'.");
         }
 
         InvocationConfiguration invocation = new()

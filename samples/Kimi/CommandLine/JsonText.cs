@@ -16,10 +16,16 @@ internal static class JsonText
     private static readonly JsonDocumentOptions Reading = new() { MaxDepth = 512 };
 
     /// <summary>Reads one JSON value.</summary>
+    /// <param name="utf8">The text.</param>
     /// <param name="where">What holds it, to begin a message with: "Line 3".</param>
     /// <exception cref="CommandException">It is not JSON.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> utf8, string where)
     {
+        if (utf8.Span.IndexOfAnyExcept(" \t\r\n"u8) < 0)
+        {
+            throw new CommandException($"{where} is empty, but must be JSON.");
+        }
+
         try
         {
             return JsonDocument.Parse(utf8, Reading);
@@ -49,7 +55,7 @@ internal static class JsonText
         }
     }
 
-    public static CommandException NotJson(string where, JsonException exception)
+    private static CommandException NotJson(string where, JsonException exception)
     {
         // The reader appends the place within the value, counted in its own lines.
         int end = exception.Message.IndexOf(" LineNumber: ", StringComparison.Ordinal);

@@ -13,7 +13,7 @@ internal static class ModelFolder
         if (!Directory.Exists(directory))
         {
             throw new CommandException(File.Exists(directory)
-                ? $"'{directory}' is a file, but --model needs the folder of a model."
+                ? $"'{directory}' is a file, but the folder of a model is needed."
                 : $"The model folder '{directory}' does not exist.");
         }
     }

@@ -6,12 +6,27 @@ namespace Kimi.CommandLine;
 /// <summary>The options that say how tokens are drawn.</summary>
 internal sealed class SamplingArguments
 {
+    private const string Default = "[default: as the model recommends]";
+
     private readonly Option<bool> _greedy = new("--greedy") { Description = "Always take the most likely token." };
-    private readonly Option<float?> _temperature = Number("--temperature", "Flattens or sharpens the probabilities, 0 or more; 0 is greedy");
-    private readonly Option<int?> _topK = new("--top-k") { Description = "Keep the N most likely tokens; 0 keeps all.", HelpName = "N" };
-    private readonly Option<float?> _topP = Number("--top-p", "Keep the most likely tokens that together reach probability P, up to 1");
-    private readonly Option<float?> _minP = Number("--min-p", "Keep tokens at least P times as likely as the best, 0 to 1");
-    private readonly Option<ulong?> _seed = new("--seed") { Description = "Makes the draw repeatable.", HelpName = "N" };
+
+    private readonly Option<float?> _temperature = CommonOptions.Number<float>(
+        "--temperature", $"Flattens or sharpens the probabilities; 0 is greedy {Default}.",
+        "a number, at least 0", value => float.IsFinite(value) && value >= 0);
+
+    private readonly Option<int?> _topK = CommonOptions.Number<int>(
+        "--top-k", $"Keeps the N most likely tokens; 0 keeps all {Default}.", "a whole number, at least 0", value => value >= 0);
+
+    private readonly Option<float?> _topP = CommonOptions.Number<float>(
+        "--top-p", $"Keeps the most likely tokens that together reach this probability {Default}.",
+        "a number above 0 and at most 1", value => value is > 0 and <= 1);
+
+    private readonly Option<float?> _minP = CommonOptions.Number<float>(
+        "--min-p", "Keeps the tokens at least N times as likely as the best one [default: 0].",
+        "a number from 0 to 1", value => value is >= 0 and <= 1);
+
+    private readonly Option<ulong?> _seed = CommonOptions.Number<ulong>(
+        "--seed", "Makes the draw repeatable.", "a whole number, at least 0", _ => true);
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
@@ -44,39 +59,15 @@ internal sealed class SamplingArguments
             return null;
         }
 
-        try
+        return recommended with
         {
-            return recommended with
-            {
-                Temperature = result.GetValue(_temperature) ?? recommended.Temperature,
-                TopK = result.GetValue(_topK) ?? recommended.TopK,
-                TopP = result.GetValue(_topP) ?? recommended.TopP,
-                MinP = result.GetValue(_minP) ?? recommended.MinP,
-                Seed = result.GetValue(_seed),
-            };
-        }
-        catch (ArgumentOutOfRangeException exception)
-        {
-            throw new CommandException(OptionMessage(exception), exception);
-        }
+            Temperature = result.GetValue(_temperature) ?? recommended.Temperature,
+            TopK = result.GetValue(_topK) ?? recommended.TopK,
+            TopP = result.GetValue(_topP) ?? recommended.TopP,
+            MinP = result.GetValue(_minP) ?? recommended.MinP,
+            Seed = result.GetValue(_seed),
+        };
     }
 
     private Option[] All() => [_greedy, _temperature, _topK, _topP, _minP, _seed];
-
-    private static Option<float?> Number(string name, string description) =>
-        new(name) { Description = $"{description} [default: as the model recommends].", HelpName = "P" };
-
-    // The library names the property; a user knows the option.
-    private string OptionMessage(ArgumentOutOfRangeException exception)
-    {
-        string option = exception.ParamName switch
-        {
-            nameof(SamplingOptions.TopK) => _topK.Name,
-            nameof(SamplingOptions.TopP) => _topP.Name,
-            nameof(SamplingOptions.MinP) => _minP.Name,
-            _ => _temperature.Name,
-        };
-        string rule = exception.Message[..exception.Message.IndexOf(". (Parameter", StringComparison.Ordinal)];
-        return $"{rule.Replace(exception.ParamName!, option, StringComparison.Ordinal)}, but is {exception.ActualValue}.";
-    }
 }

@@ -46,6 +46,9 @@ internal static class TokenIds
     }
 
     /// <summary>Refuses an empty prompt and ids the model does not have.</summary>
+    /// <param name="ids">The prompt.</param>
+    /// <param name="vocabularySize">The number of ids the model has.</param>
+    /// <param name="maxTokens">The longest prompt the model accepts.</param>
     /// <param name="where">Where they come from, to begin the message with; perhaps empty.</param>
     public static void Require(ReadOnlySpan<int> ids, int vocabularySize, int maxTokens, string where = "")
     {

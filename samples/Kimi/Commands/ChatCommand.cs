@@ -30,8 +30,7 @@ internal static class ChatCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         Option<string?> system = new("--system") { Description = "The system message.", HelpName = "TEXT" };
-        Option<int?> maxTokens = new("--max-tokens") { Description = "The most tokens of one reply [default: no limit].", HelpName = "N" };
-        maxTokens.RequireRange(1, int.MaxValue);
+        Option<int?> maxTokens = CommonOptions.MaxTokens("The most tokens of one reply [default: no limit].");
         Option<int?> threads = CommonOptions.Threads();
         SamplingArguments sampling = new();
         Command command = new("chat", "Talks with a model in the terminal.") { prompt, model, system, maxTokens };

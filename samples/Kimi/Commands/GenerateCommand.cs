@@ -34,8 +34,7 @@ internal static class GenerateCommand
         Option<string?> prompt = new("--prompt") { Description = "The prompt as text, used as it is, without a chat template.", HelpName = "TEXT" };
         Option<bool> jsonl = CommonOptions.JsonLines("Read an array of prompt ids per line of standard input, write a reply as JSON per line.");
         Option<bool> json = new("--json") { Description = "Write {\"ids\":[…],\"text\":\"…\"} instead of the text alone." };
-        Option<int?> maxTokens = new("--max-tokens") { Description = $"The most tokens to generate [default: {DefaultMaxTokens}].", HelpName = "N" };
-        maxTokens.RequireRange(1, int.MaxValue);
+        Option<int?> maxTokens = CommonOptions.MaxTokens($"The most tokens to generate [default: {DefaultMaxTokens}].");
         Option<int?> threads = CommonOptions.Threads();
         SamplingArguments sampling = new();
         Command command = new("generate", "Continues a prompt, token by token.") { model, ids, prompt, jsonl, json, maxTokens };

@@ -11,18 +11,18 @@ internal static class RenderCommand
 {
     public static readonly string[] Examples =
     [
+        "(an object may also hold \"tools\" and \"add_generation_prompt\")",
         "echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | kimi render --model DIR",
         "kimi render --model DIR --jsonl < conversations.jsonl > prompts.jsonl",
     ];
 
     private const string Details =
-        "Shows the prompt that a conversation becomes. Standard input holds an object with \"messages\", and perhaps \"tools\" and "
-        + "\"add_generation_prompt\", as in the OpenAI API.";
+        "Shows the prompt that a conversation becomes: an object with messages, as in the OpenAI API, on standard input.";
 
     public static Command Create(CommandTerminal terminal)
     {
         Option<string> model = CommonOptions.Model();
-        Option<bool> jsonl = CommonOptions.JsonLines("Read one such object per line, write each prompt as a JSON string on a line.");
+        Option<bool> jsonl = CommonOptions.JsonLines("Read one such object per line, write its prompt as a JSON string per line.");
         Command command = new("render", Details) { model, jsonl };
         command.SetAction(async (result, cancellationToken) =>
         {

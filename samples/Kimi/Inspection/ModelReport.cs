@@ -48,16 +48,18 @@ internal static class ModelReport
         int sparseCount = config.LayerCount - dense.Length;
         yield return ("order", Order(config));
         yield return ("K, Kimi Delta Attention",
-            $"{config.DeltaLayerCount} layers: {config.DeltaHeadCount} heads of {config.DeltaHeadDim}, convolution of {config.ConvolutionWidth} taps");
+            $"{Layers(config.DeltaLayerCount)}: {config.DeltaHeadCount} heads of {config.DeltaHeadDim}, convolution of {config.ConvolutionWidth} taps");
         yield return ("L, latent attention",
-            $"{config.LatentLayerCount} layers: {config.LatentHeadCount} heads, keys of {config.QkNopeHeadDim} + {config.QkRopeHeadDim}, "
+            $"{Layers(config.LatentLayerCount)}: {config.LatentHeadCount} heads, keys of {config.QkNopeHeadDim} + {config.QkRopeHeadDim}, "
             + $"values of {config.LatentValueDim}, rank {config.LatentRank}");
-        yield return ("lower case, dense", dense.Length == 0 ? "no layer" : $"{dense.Length} layers: {config.DenseDim:N0} wide");
+        yield return ("lower case, dense", dense.Length == 0 ? "no layer" : $"{Layers(dense.Length)}: {config.DenseDim:N0} wide");
         yield return ("capital, experts", sparseCount == 0
             ? "no layer"
-            : $"{sparseCount} layers: {config.ExpertCount} experts, {config.ActiveExpertCount} per token and {config.SharedExpertCount} shared, "
+            : $"{Layers(sparseCount)}: {config.ExpertCount} experts, {config.ActiveExpertCount} per token and {config.SharedExpertCount} shared, "
                 + $"{config.ExpertDim:N0} wide");
     }
+
+    private static string Layers(int count) => count == 1 ? "1 layer" : $"{count} layers";
 
     // One letter per layer, a space after each latent one: kKKL KKKL …
     private static string Order(KimiLinearConfig config) => string.Concat(config.LayerKinds.Select((kind, layer) =>
