@@ -64,7 +64,8 @@ internal static class ModelLoader
         }
     }
 
-    private static string NameOf(string modelDirectory) =>
+    /// <summary>What a model is called: the name of its folder.</summary>
+    public static string NameOf(string modelDirectory) =>
         Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(modelDirectory)));
 
     private static bool ShouldPreload(WeightPreload preload, long bytes) => preload switch
