@@ -28,10 +28,11 @@ public sealed class SequenceState : IDisposable
 
     internal SequenceStatePool Pool => _pool;
 
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
     /// <summary>Puts the sequence into a batch with new tokens, reserving the memory they need.</summary>
     internal void Join(ForwardBatch batch, ReadOnlySpan<int> tokenIds, LogitsRequest logits)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
         Reserve(tokenIds.Length);
         batch.Add(tokenIds, _slot, _pages, Length, logits);
     }
@@ -42,7 +43,7 @@ public sealed class SequenceState : IDisposable
     /// <summary>Makes an independent copy that continues from the same point.</summary>
     internal SequenceState Fork()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
         SequenceState copy = new(_pool);
         if (_slot != NoSlot)
         {
@@ -62,7 +63,7 @@ public sealed class SequenceState : IDisposable
     /// <summary>Copies the sequence out of the backend's memory.</summary>
     internal StateSnapshot Save()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
         StateSnapshot snapshot = new(_pool.Storage.Layout, Length);
         if (_slot != NoSlot)
         {
@@ -79,7 +80,7 @@ public sealed class SequenceState : IDisposable
     /// <summary>Puts an empty sequence where a snapshot was taken.</summary>
     internal void Restore(StateSnapshot snapshot)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
         Debug.Assert(Length == 0, "Only an empty sequence can be restored into.");
         if (snapshot.Length == 0)
         {

@@ -49,6 +49,11 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>The tensors of any other data type, with the format's word for it.</summary>
     public IReadOnlyDictionary<string, string> UnusableTypes => _unusableTypes;
 
+    /// <summary>Tells whether a folder holds weights, whole or not: an index or any safetensors file.</summary>
+    public static bool Exists(string modelDirectory) =>
+        File.Exists(Path.Combine(modelDirectory, CheckpointIndex.FileName))
+        || Directory.EnumerateFiles(modelDirectory, FilePattern).Any();
+
     /// <summary>Opens the weights of a folder: through its index if it has one, else its single safetensors file.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">The folder holds no weights.</exception>

@@ -96,7 +96,7 @@ public sealed class KimiLinearModel : IDisposable
     {
         if (!logits.IsEmpty)
         {
-            RequireLogitsLength(logits.Length, 1);
+            RequireLength(logits, 1);
         }
 
         Run(sequence, tokenIds, logits.IsEmpty ? LogitsRequest.None : LogitsRequest.LastToken, logits);
@@ -109,7 +109,7 @@ public sealed class KimiLinearModel : IDisposable
     /// <inheritdoc cref="Forward(SequenceState, ReadOnlySpan{int}, Span{float})" path="/exception"/>
     public void ForwardEveryToken(SequenceState sequence, ReadOnlySpan<int> tokenIds, Span<float> logits)
     {
-        RequireLogitsLength(logits.Length, tokenIds.Length);
+        RequireLength(logits, tokenIds.Length);
         Run(sequence, tokenIds, LogitsRequest.EveryToken, logits);
     }
 
@@ -127,16 +127,28 @@ public sealed class KimiLinearModel : IDisposable
                 Validate(entry.Sequence, entry.TokenIds.Span);
             }
 
-            _context.Observer = observer;
-            foreach (BatchEntry entry in entries)
+            if (entries.IsEmpty)
             {
-                entry.Sequence.Join(_context.Batch, entry.TokenIds.Span, entry.Logits);
+                return;
             }
 
-            RunBatch(logits);
-            foreach (BatchEntry entry in entries)
+            try
             {
-                entry.Sequence.Advance(entry.TokenIds.Length);
+                _context.Observer = observer;
+                foreach (BatchEntry entry in entries)
+                {
+                    entry.Sequence.Join(_context.Batch, entry.TokenIds.Span, entry.Logits);
+                }
+
+                RunBatch(logits);
+                foreach (BatchEntry entry in entries)
+                {
+                    entry.Sequence.Advance(entry.TokenIds.Length);
+                }
+            }
+            finally
+            {
+                _context.Batch.Clear();
             }
         }
     }
@@ -186,32 +198,33 @@ public sealed class KimiLinearModel : IDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             Validate(sequence, tokenIds);
-            _context.Observer = null;
-            sequence.Join(_context.Batch, tokenIds, request);
-            RunBatch(logits);
-            sequence.Advance(tokenIds.Length);
+            try
+            {
+                _context.Observer = null;
+                sequence.Join(_context.Batch, tokenIds, request);
+                RunBatch(logits);
+                sequence.Advance(tokenIds.Length);
+            }
+            finally
+            {
+                _context.Batch.Clear();
+            }
         }
     }
 
     private void RunBatch(Span<float> logits)
     {
-        try
+        _network.Forward(_context);
+        if (!logits.IsEmpty)
         {
-            _network.Forward(_context);
-            if (!logits.IsEmpty)
-            {
-                _backend.Download(_workspace.Logits, logits);
-            }
-        }
-        finally
-        {
-            _context.Batch.Clear();
+            _backend.Download(_workspace.Logits, logits);
         }
     }
 
     private void Validate(SequenceState sequence, ReadOnlySpan<int> tokenIds)
     {
         ArgumentNullException.ThrowIfNull(sequence);
+        sequence.ThrowIfDisposed();
         if (sequence.Pool != _pool)
         {
             throw new ArgumentException("The sequence belongs to another model. Create it with this model's CreateSequence.", nameof(sequence));
@@ -241,12 +254,12 @@ public sealed class KimiLinearModel : IDisposable
         }
     }
 
-    private void RequireLogitsLength(int length, int rows)
+    private void RequireLength(Span<float> logits, int rows)
     {
-        if (length != (long)rows * Config.VocabularySize)
+        if (logits.Length != (long)rows * Config.VocabularySize)
         {
             throw new ArgumentException(
-                $"logits must have room for {rows} × {Config.VocabularySize} values, but has {length}.", nameof(length));
+                $"logits must have room for {rows} × {Config.VocabularySize} values, but has {logits.Length}.", nameof(logits));
         }
     }
 }

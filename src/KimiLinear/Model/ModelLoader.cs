@@ -31,19 +31,29 @@ internal static class ModelLoader
     {
         ArgumentException.ThrowIfNullOrEmpty(modelDirectory);
         cancellationToken.ThrowIfCancellationRequested();
+        if (!Directory.Exists(modelDirectory))
+        {
+            throw new DirectoryNotFoundException(
+                $"The model folder '{modelDirectory}' does not exist{(File.Exists(modelDirectory) ? "; it is a file" : "")}.");
+        }
+
         KimiLinearConfig config = KimiLinearConfig.Load(modelDirectory);
         Checkpoint checkpoint = Checkpoint.Open(modelDirectory);
         ComputeBackend? backend = null;
         try
         {
             CheckpointSchema.Validate(checkpoint, config);
-            if (ShouldPreload(options.Preload, checkpoint.TotalBytes))
+            bool preload = ShouldPreload(options.Preload, checkpoint.TotalBytes);
+            if (preload)
             {
                 Preload(checkpoint, progress, cancellationToken);
             }
 
             backend = createBackend(config);
-            Network network = new WeightBinder(checkpoint, backend, progress, cancellationToken).Bind();
+            // What was read has been reported already, and progress never goes back.
+            Network network = new WeightBinder(checkpoint, backend, preload ? null : progress, cancellationToken).Bind();
+            long total = checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
+            progress?.Report(new ModelLoadProgress(total, total, "ready"));
             return new KimiLinearModel(NameOf(modelDirectory), checkpoint, backend, network);
         }
         catch
@@ -54,7 +64,8 @@ internal static class ModelLoader
         }
     }
 
-    private static string NameOf(string modelDirectory) =>
+    /// <summary>What a model is called: the name of its folder.</summary>
+    public static string NameOf(string modelDirectory) =>
         Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(modelDirectory)));
 
     private static bool ShouldPreload(WeightPreload preload, long bytes) => preload switch

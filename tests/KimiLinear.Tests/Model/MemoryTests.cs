@@ -120,8 +120,10 @@ public sealed class MemoryTests
         int count = 0;
         Reports reports = new() { OnReport = _ => ThrowAt(++count, 3) };
 
+        ModelLoadOptions options = new() { Preload = WeightPreload.Never };
+
         Assert.Throws<InvalidTimeZoneException>(() => ModelLoader.Load(
-            folder.Path, new ModelLoadOptions(), config => Backend.Create(backend, config, 2), reports, default));
+            folder.Path, options, config => Backend.Create(backend, config, 2), reports, default));
 
         Assert.Equal(before, NativeBuffer.AllocatedBytes);
         Assert.False(folder.IsMapped());

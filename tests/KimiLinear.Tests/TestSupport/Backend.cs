@@ -10,12 +10,21 @@ internal static class Backend
 {
     public const string Reference = "Reference";
 
+    /// <summary>The default width, the delta rule always in its chunked form.</summary>
+    public const string Chunked = "Chunked";
+
+    /// <summary>The default width, latent attention always absorbed.</summary>
+    public const string Absorbed = "Absorbed";
+
+    /// <summary>The default width, latent attention always expanded.</summary>
+    public const string Expanded = "Expanded";
+
     /// <summary>When this environment variable is 1, only the default backend is there to be tested.</summary>
     public const string DefaultOnlyVariable = "KIMILINEAR_TESTS_DEFAULT_BACKEND_ONLY";
 
     public static IEnumerable<string> Available => Environment.GetEnvironmentVariable(DefaultOnlyVariable) == "1"
         ? [Default]
-        : [Reference, .. Widths.Select(width => width.ToString())];
+        : [Reference, .. Widths.Select(width => width.ToString()), Chunked, Absorbed, Expanded];
 
     /// <summary>Those that a user can get: fast, threaded, and sparing with memory.</summary>
     public static IEnumerable<string> Production => Available.Where(name => name != Reference);
@@ -29,9 +38,17 @@ internal static class Backend
 
     private static IEnumerable<SimdWidth> Widths => Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest);
 
-    public static ComputeBackend Create(string name, KimiLinearConfig config, int threadCount) => name == Reference
-        ? new ReferenceBackend(config)
-        : CpuBackends.Create(config, threadCount, Enum.Parse<SimdWidth>(name));
+    public static ComputeBackend Create(string name, KimiLinearConfig config, int threadCount) => name switch
+    {
+        Reference => new ReferenceBackend(config),
+        Chunked => CpuBackends.Create(
+            config, threadCount, CpuBackends.Widest, new CpuForms { ChunkThresholdTokens = 1 }),
+        Absorbed => CpuBackends.Create(
+            config, threadCount, CpuBackends.Widest, new CpuForms { LatentAttention = AttentionForm.Absorbed }),
+        Expanded => CpuBackends.Create(
+            config, threadCount, CpuBackends.Widest, new CpuForms { LatentAttention = AttentionForm.Expanded }),
+        _ => CpuBackends.Create(config, threadCount, Enum.Parse<SimdWidth>(name), new CpuForms()),
+    };
 
     public static KimiLinearModel Load(string directory, string backend, int threadCount = 2) =>
         ModelLoader.Load(directory, new ModelLoadOptions(), config => Create(backend, config, threadCount), null, default);

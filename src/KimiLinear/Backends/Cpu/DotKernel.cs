@@ -3,235 +3,183 @@ using System.Runtime.CompilerServices;
 namespace KimiLinear.Backends;
 
 /// <summary>Register tiles of dot products. Unrolled by hand: sums in local variables stay in registers.</summary>
+/// <remarks>
+/// Tiles take rows whose length is a multiple of the vector's, and leave rows over that are no multiple of four to single dot
+/// products. A sum has the same bits whichever of the two computes it.
+/// </remarks>
 internal static unsafe class DotKernel<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    /// <summary>Four rows of x by four rows of weights.</summary>
+    /// <summary>Four rows of x by rows of weights, four at a time.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Dot4x4<TFormat>(
-        MatMulInput input, int token, byte* w0, long rowBytes, int columnCount, MatMulOutput output, int column)
+    public static void Tile4<TFormat>(MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
         where TFormat : struct, IWeightFormat
     {
-        byte* w1 = w0 + rowBytes;
-        byte* w2 = w1 + rowBytes;
-        byte* w3 = w2 + rowBytes;
+        long rowBytes = (long)columnCount * TFormat.Size;
         float* x0 = input.Row(token);
         float* x1 = input.Row(token + 1);
         float* x2 = input.Row(token + 2);
         float* x3 = input.Row(token + 3);
-        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
-        TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
-        TVector s20 = TSimd.Zero, s21 = TSimd.Zero, s22 = TSimd.Zero, s23 = TSimd.Zero;
-        TVector s30 = TSimd.Zero, s31 = TSimd.Zero, s32 = TSimd.Zero, s33 = TSimd.Zero;
-        int i = 0;
-        for (; i + TSimd.Width <= columnCount; i += TSimd.Width)
+        MatMulRow y0 = output.Row(token, column);
+        MatMulRow y1 = output.Row(token + 1, column);
+        MatMulRow y2 = output.Row(token + 2, column);
+        MatMulRow y3 = output.Row(token + 3, column);
+        int row = 0;
+        for (; row + 4 <= rowCount; row += 4, w += 4 * rowBytes)
         {
-            long offset = (long)i * TFormat.Size;
-            TVector a0 = TSimd.Load(x0 + i);
-            TVector a1 = TSimd.Load(x1 + i);
-            TVector a2 = TSimd.Load(x2 + i);
-            TVector a3 = TSimd.Load(x3 + i);
-            TVector b0 = TFormat.Load<TSimd, TVector>(w0 + offset);
-            s00 = TSimd.MultiplyAdd(a0, b0, s00);
-            s10 = TSimd.MultiplyAdd(a1, b0, s10);
-            s20 = TSimd.MultiplyAdd(a2, b0, s20);
-            s30 = TSimd.MultiplyAdd(a3, b0, s30);
-            TVector b1 = TFormat.Load<TSimd, TVector>(w1 + offset);
-            s01 = TSimd.MultiplyAdd(a0, b1, s01);
-            s11 = TSimd.MultiplyAdd(a1, b1, s11);
-            s21 = TSimd.MultiplyAdd(a2, b1, s21);
-            s31 = TSimd.MultiplyAdd(a3, b1, s31);
-            TVector b2 = TFormat.Load<TSimd, TVector>(w2 + offset);
-            s02 = TSimd.MultiplyAdd(a0, b2, s02);
-            s12 = TSimd.MultiplyAdd(a1, b2, s12);
-            s22 = TSimd.MultiplyAdd(a2, b2, s22);
-            s32 = TSimd.MultiplyAdd(a3, b2, s32);
-            TVector b3 = TFormat.Load<TSimd, TVector>(w3 + offset);
-            s03 = TSimd.MultiplyAdd(a0, b3, s03);
-            s13 = TSimd.MultiplyAdd(a1, b3, s13);
-            s23 = TSimd.MultiplyAdd(a2, b3, s23);
-            s33 = TSimd.MultiplyAdd(a3, b3, s33);
+            byte* w1 = w + rowBytes;
+            byte* w2 = w1 + rowBytes;
+            byte* w3 = w2 + rowBytes;
+            TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
+            TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
+            TVector s20 = TSimd.Zero, s21 = TSimd.Zero, s22 = TSimd.Zero, s23 = TSimd.Zero;
+            TVector s30 = TSimd.Zero, s31 = TSimd.Zero, s32 = TSimd.Zero, s33 = TSimd.Zero;
+            for (int i = 0; i < columnCount; i += TSimd.Width)
+            {
+                long offset = (long)i * TFormat.Size;
+                TVector a0 = TSimd.Load(x0 + i);
+                TVector a1 = TSimd.Load(x1 + i);
+                TVector a2 = TSimd.Load(x2 + i);
+                TVector a3 = TSimd.Load(x3 + i);
+                TVector b0 = TFormat.Load<TSimd, TVector>(w + offset);
+                s00 = TSimd.MultiplyAdd(a0, b0, s00);
+                s10 = TSimd.MultiplyAdd(a1, b0, s10);
+                s20 = TSimd.MultiplyAdd(a2, b0, s20);
+                s30 = TSimd.MultiplyAdd(a3, b0, s30);
+                TVector b1 = TFormat.Load<TSimd, TVector>(w1 + offset);
+                s01 = TSimd.MultiplyAdd(a0, b1, s01);
+                s11 = TSimd.MultiplyAdd(a1, b1, s11);
+                s21 = TSimd.MultiplyAdd(a2, b1, s21);
+                s31 = TSimd.MultiplyAdd(a3, b1, s31);
+                TVector b2 = TFormat.Load<TSimd, TVector>(w2 + offset);
+                s02 = TSimd.MultiplyAdd(a0, b2, s02);
+                s12 = TSimd.MultiplyAdd(a1, b2, s12);
+                s22 = TSimd.MultiplyAdd(a2, b2, s22);
+                s32 = TSimd.MultiplyAdd(a3, b2, s32);
+                TVector b3 = TFormat.Load<TSimd, TVector>(w3 + offset);
+                s03 = TSimd.MultiplyAdd(a0, b3, s03);
+                s13 = TSimd.MultiplyAdd(a1, b3, s13);
+                s23 = TSimd.MultiplyAdd(a2, b3, s23);
+                s33 = TSimd.MultiplyAdd(a3, b3, s33);
+            }
+
+            y0.Put4(row, TSimd.Sum4(s00, s01, s02, s03));
+            y1.Put4(row, TSimd.Sum4(s10, s11, s12, s13));
+            y2.Put4(row, TSimd.Sum4(s20, s21, s22, s23));
+            y3.Put4(row, TSimd.Sum4(s30, s31, s32, s33));
         }
 
-        if (i < columnCount)
+        for (; row < rowCount; row++, w += rowBytes)
         {
-            int count = columnCount - i;
-            long offset = (long)i * TFormat.Size;
-            TVector a0 = LoadTail<Float32Weights>((byte*)(x0 + i), count);
-            TVector a1 = LoadTail<Float32Weights>((byte*)(x1 + i), count);
-            TVector a2 = LoadTail<Float32Weights>((byte*)(x2 + i), count);
-            TVector a3 = LoadTail<Float32Weights>((byte*)(x3 + i), count);
-            TVector b0 = LoadTail<TFormat>(w0 + offset, count);
-            s00 = TSimd.MultiplyAdd(a0, b0, s00);
-            s10 = TSimd.MultiplyAdd(a1, b0, s10);
-            s20 = TSimd.MultiplyAdd(a2, b0, s20);
-            s30 = TSimd.MultiplyAdd(a3, b0, s30);
-            TVector b1 = LoadTail<TFormat>(w1 + offset, count);
-            s01 = TSimd.MultiplyAdd(a0, b1, s01);
-            s11 = TSimd.MultiplyAdd(a1, b1, s11);
-            s21 = TSimd.MultiplyAdd(a2, b1, s21);
-            s31 = TSimd.MultiplyAdd(a3, b1, s31);
-            TVector b2 = LoadTail<TFormat>(w2 + offset, count);
-            s02 = TSimd.MultiplyAdd(a0, b2, s02);
-            s12 = TSimd.MultiplyAdd(a1, b2, s12);
-            s22 = TSimd.MultiplyAdd(a2, b2, s22);
-            s32 = TSimd.MultiplyAdd(a3, b2, s32);
-            TVector b3 = LoadTail<TFormat>(w3 + offset, count);
-            s03 = TSimd.MultiplyAdd(a0, b3, s03);
-            s13 = TSimd.MultiplyAdd(a1, b3, s13);
-            s23 = TSimd.MultiplyAdd(a2, b3, s23);
-            s33 = TSimd.MultiplyAdd(a3, b3, s33);
+            y0.Put(row, Dot<TFormat>(x0, w, columnCount));
+            y1.Put(row, Dot<TFormat>(x1, w, columnCount));
+            y2.Put(row, Dot<TFormat>(x2, w, columnCount));
+            y3.Put(row, Dot<TFormat>(x3, w, columnCount));
         }
-
-        output.Put(token, column, TSimd.Sum(s00));
-        output.Put(token, column + 1, TSimd.Sum(s01));
-        output.Put(token, column + 2, TSimd.Sum(s02));
-        output.Put(token, column + 3, TSimd.Sum(s03));
-        output.Put(token + 1, column, TSimd.Sum(s10));
-        output.Put(token + 1, column + 1, TSimd.Sum(s11));
-        output.Put(token + 1, column + 2, TSimd.Sum(s12));
-        output.Put(token + 1, column + 3, TSimd.Sum(s13));
-        output.Put(token + 2, column, TSimd.Sum(s20));
-        output.Put(token + 2, column + 1, TSimd.Sum(s21));
-        output.Put(token + 2, column + 2, TSimd.Sum(s22));
-        output.Put(token + 2, column + 3, TSimd.Sum(s23));
-        output.Put(token + 3, column, TSimd.Sum(s30));
-        output.Put(token + 3, column + 1, TSimd.Sum(s31));
-        output.Put(token + 3, column + 2, TSimd.Sum(s32));
-        output.Put(token + 3, column + 3, TSimd.Sum(s33));
     }
 
-    /// <summary>Two rows of x by four rows of weights.</summary>
+    /// <summary>Two rows of x by rows of weights, four at a time.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Dot2x4<TFormat>(
-        MatMulInput input, int token, byte* w0, long rowBytes, int columnCount, MatMulOutput output, int column)
+    public static void Tile2<TFormat>(MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
         where TFormat : struct, IWeightFormat
     {
-        byte* w1 = w0 + rowBytes;
-        byte* w2 = w1 + rowBytes;
-        byte* w3 = w2 + rowBytes;
+        long rowBytes = (long)columnCount * TFormat.Size;
         float* x0 = input.Row(token);
         float* x1 = input.Row(token + 1);
-        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
-        TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
-        int i = 0;
-        for (; i + TSimd.Width <= columnCount; i += TSimd.Width)
+        MatMulRow y0 = output.Row(token, column);
+        MatMulRow y1 = output.Row(token + 1, column);
+        int row = 0;
+        for (; row + 4 <= rowCount; row += 4, w += 4 * rowBytes)
         {
-            long offset = (long)i * TFormat.Size;
-            TVector a0 = TSimd.Load(x0 + i);
-            TVector a1 = TSimd.Load(x1 + i);
-            TVector b0 = TFormat.Load<TSimd, TVector>(w0 + offset);
-            s00 = TSimd.MultiplyAdd(a0, b0, s00);
-            s10 = TSimd.MultiplyAdd(a1, b0, s10);
-            TVector b1 = TFormat.Load<TSimd, TVector>(w1 + offset);
-            s01 = TSimd.MultiplyAdd(a0, b1, s01);
-            s11 = TSimd.MultiplyAdd(a1, b1, s11);
-            TVector b2 = TFormat.Load<TSimd, TVector>(w2 + offset);
-            s02 = TSimd.MultiplyAdd(a0, b2, s02);
-            s12 = TSimd.MultiplyAdd(a1, b2, s12);
-            TVector b3 = TFormat.Load<TSimd, TVector>(w3 + offset);
-            s03 = TSimd.MultiplyAdd(a0, b3, s03);
-            s13 = TSimd.MultiplyAdd(a1, b3, s13);
+            byte* w1 = w + rowBytes;
+            byte* w2 = w1 + rowBytes;
+            byte* w3 = w2 + rowBytes;
+            TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
+            TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
+            for (int i = 0; i < columnCount; i += TSimd.Width)
+            {
+                long offset = (long)i * TFormat.Size;
+                TVector a0 = TSimd.Load(x0 + i);
+                TVector a1 = TSimd.Load(x1 + i);
+                TVector b0 = TFormat.Load<TSimd, TVector>(w + offset);
+                s00 = TSimd.MultiplyAdd(a0, b0, s00);
+                s10 = TSimd.MultiplyAdd(a1, b0, s10);
+                TVector b1 = TFormat.Load<TSimd, TVector>(w1 + offset);
+                s01 = TSimd.MultiplyAdd(a0, b1, s01);
+                s11 = TSimd.MultiplyAdd(a1, b1, s11);
+                TVector b2 = TFormat.Load<TSimd, TVector>(w2 + offset);
+                s02 = TSimd.MultiplyAdd(a0, b2, s02);
+                s12 = TSimd.MultiplyAdd(a1, b2, s12);
+                TVector b3 = TFormat.Load<TSimd, TVector>(w3 + offset);
+                s03 = TSimd.MultiplyAdd(a0, b3, s03);
+                s13 = TSimd.MultiplyAdd(a1, b3, s13);
+            }
+
+            y0.Put4(row, TSimd.Sum4(s00, s01, s02, s03));
+            y1.Put4(row, TSimd.Sum4(s10, s11, s12, s13));
         }
 
-        if (i < columnCount)
+        for (; row < rowCount; row++, w += rowBytes)
         {
-            int count = columnCount - i;
-            long offset = (long)i * TFormat.Size;
-            TVector a0 = LoadTail<Float32Weights>((byte*)(x0 + i), count);
-            TVector a1 = LoadTail<Float32Weights>((byte*)(x1 + i), count);
-            TVector b0 = LoadTail<TFormat>(w0 + offset, count);
-            s00 = TSimd.MultiplyAdd(a0, b0, s00);
-            s10 = TSimd.MultiplyAdd(a1, b0, s10);
-            TVector b1 = LoadTail<TFormat>(w1 + offset, count);
-            s01 = TSimd.MultiplyAdd(a0, b1, s01);
-            s11 = TSimd.MultiplyAdd(a1, b1, s11);
-            TVector b2 = LoadTail<TFormat>(w2 + offset, count);
-            s02 = TSimd.MultiplyAdd(a0, b2, s02);
-            s12 = TSimd.MultiplyAdd(a1, b2, s12);
-            TVector b3 = LoadTail<TFormat>(w3 + offset, count);
-            s03 = TSimd.MultiplyAdd(a0, b3, s03);
-            s13 = TSimd.MultiplyAdd(a1, b3, s13);
+            y0.Put(row, Dot<TFormat>(x0, w, columnCount));
+            y1.Put(row, Dot<TFormat>(x1, w, columnCount));
         }
-
-        output.Put(token, column, TSimd.Sum(s00));
-        output.Put(token, column + 1, TSimd.Sum(s01));
-        output.Put(token, column + 2, TSimd.Sum(s02));
-        output.Put(token, column + 3, TSimd.Sum(s03));
-        output.Put(token + 1, column, TSimd.Sum(s10));
-        output.Put(token + 1, column + 1, TSimd.Sum(s11));
-        output.Put(token + 1, column + 2, TSimd.Sum(s12));
-        output.Put(token + 1, column + 3, TSimd.Sum(s13));
     }
 
-    /// <summary>One row of x by four rows of weights.</summary>
+    /// <summary>One row of x by rows of weights, four at a time.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Dot1x4<TFormat>(
-        MatMulInput input, int token, byte* w0, long rowBytes, int columnCount, MatMulOutput output, int column)
+    public static void Tile1<TFormat>(MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
         where TFormat : struct, IWeightFormat
     {
-        byte* w1 = w0 + rowBytes;
-        byte* w2 = w1 + rowBytes;
-        byte* w3 = w2 + rowBytes;
+        long rowBytes = (long)columnCount * TFormat.Size;
         float* x0 = input.Row(token);
-        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
-        int i = 0;
-        for (; i + TSimd.Width <= columnCount; i += TSimd.Width)
+        MatMulRow y0 = output.Row(token, column);
+        int row = 0;
+        for (; row + 4 <= rowCount; row += 4, w += 4 * rowBytes)
         {
-            long offset = (long)i * TFormat.Size;
-            TVector a0 = TSimd.Load(x0 + i);
-            TVector b0 = TFormat.Load<TSimd, TVector>(w0 + offset);
-            s00 = TSimd.MultiplyAdd(a0, b0, s00);
-            TVector b1 = TFormat.Load<TSimd, TVector>(w1 + offset);
-            s01 = TSimd.MultiplyAdd(a0, b1, s01);
-            TVector b2 = TFormat.Load<TSimd, TVector>(w2 + offset);
-            s02 = TSimd.MultiplyAdd(a0, b2, s02);
-            TVector b3 = TFormat.Load<TSimd, TVector>(w3 + offset);
-            s03 = TSimd.MultiplyAdd(a0, b3, s03);
+            byte* w1 = w + rowBytes;
+            byte* w2 = w1 + rowBytes;
+            byte* w3 = w2 + rowBytes;
+            TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
+            for (int i = 0; i < columnCount; i += TSimd.Width)
+            {
+                long offset = (long)i * TFormat.Size;
+                TVector a0 = TSimd.Load(x0 + i);
+                TVector b0 = TFormat.Load<TSimd, TVector>(w + offset);
+                s00 = TSimd.MultiplyAdd(a0, b0, s00);
+                TVector b1 = TFormat.Load<TSimd, TVector>(w1 + offset);
+                s01 = TSimd.MultiplyAdd(a0, b1, s01);
+                TVector b2 = TFormat.Load<TSimd, TVector>(w2 + offset);
+                s02 = TSimd.MultiplyAdd(a0, b2, s02);
+                TVector b3 = TFormat.Load<TSimd, TVector>(w3 + offset);
+                s03 = TSimd.MultiplyAdd(a0, b3, s03);
+            }
+
+            y0.Put4(row, TSimd.Sum4(s00, s01, s02, s03));
         }
 
-        if (i < columnCount)
+        for (; row < rowCount; row++, w += rowBytes)
         {
-            int count = columnCount - i;
-            long offset = (long)i * TFormat.Size;
-            TVector a0 = LoadTail<Float32Weights>((byte*)(x0 + i), count);
-            TVector b0 = LoadTail<TFormat>(w0 + offset, count);
-            s00 = TSimd.MultiplyAdd(a0, b0, s00);
-            TVector b1 = LoadTail<TFormat>(w1 + offset, count);
-            s01 = TSimd.MultiplyAdd(a0, b1, s01);
-            TVector b2 = LoadTail<TFormat>(w2 + offset, count);
-            s02 = TSimd.MultiplyAdd(a0, b2, s02);
-            TVector b3 = LoadTail<TFormat>(w3 + offset, count);
-            s03 = TSimd.MultiplyAdd(a0, b3, s03);
+            y0.Put(row, Dot<TFormat>(x0, w, columnCount));
         }
-
-        output.Put(token, column, TSimd.Sum(s00));
-        output.Put(token, column + 1, TSimd.Sum(s01));
-        output.Put(token, column + 2, TSimd.Sum(s02));
-        output.Put(token, column + 3, TSimd.Sum(s03));
     }
 
-    /// <summary>One row of x by one row of weights.</summary>
+    /// <summary>One row of x by one row of weights, of any length.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Dot<TFormat>(float* x, byte* w, int columnCount)
         where TFormat : struct, IWeightFormat
     {
+        int whole = columnCount - (columnCount % TSimd.Width);
         TVector sum = TSimd.Zero;
-        int i = 0;
-        for (; i + TSimd.Width <= columnCount; i += TSimd.Width)
+        for (int i = 0; i < whole; i += TSimd.Width)
         {
             sum = TSimd.MultiplyAdd(TSimd.Load(x + i), TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size)), sum);
         }
 
-        if (i < columnCount)
-        {
-            int count = columnCount - i;
-            sum = TSimd.MultiplyAdd(
-                LoadTail<Float32Weights>((byte*)(x + i), count), LoadTail<TFormat>(w + ((long)i * TFormat.Size), count), sum);
-        }
-
-        return TSimd.Sum(sum);
+        return whole == columnCount
+            ? TSimd.Sum(sum)
+            : SumWithTail<TFormat>(sum, x + whole, w + ((long)whole * TFormat.Size), columnCount - whole);
     }
 
     /// <summary>Loads fewer values than a vector has, zeros behind them; memory past them is not touched.</summary>
@@ -244,4 +192,10 @@ internal static unsafe class DotKernel<TSimd, TVector>
         new ReadOnlySpan<byte>(source, count * TFormat.Size).CopyTo(new Span<byte>(padded, TSimd.Width * TFormat.Size));
         return TFormat.Load<TSimd, TVector>(padded);
     }
+
+    // A method of its own: a call in the loop's method would make the JIT keep the sums in memory.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static float SumWithTail<TFormat>(TVector sum, float* x, byte* w, int count)
+        where TFormat : struct, IWeightFormat =>
+        TSimd.Sum(TSimd.MultiplyAdd(LoadTail<Float32Weights>((byte*)x, count), LoadTail<TFormat>(w, count), sum));
 }

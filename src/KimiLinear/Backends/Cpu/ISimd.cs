@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace KimiLinear.Backends;
 
 /// <summary>The vector operations the kernels are written in, so that each kernel is written once for every register width.</summary>
@@ -44,7 +46,11 @@ internal unsafe interface ISimd<TVector>
     /// <summary>ln(1 + value) for values from 0 to 1.</summary>
     static abstract TVector Log1P(TVector value);
 
+    /// <summary>The sum of all values: halves are folded together, then neighbours added.</summary>
     static abstract float Sum(TVector value);
+
+    /// <summary>Four sums at once, each to the last bit that of <see cref="Sum"/>.</summary>
+    static abstract Vector128<float> Sum4(TVector a, TVector b, TVector c, TVector d);
 
     static abstract float MaxAcross(TVector value);
 }

@@ -154,35 +154,48 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         where TFormat : struct, IWeightFormat
     {
         long rowBytes = (long)columnCount * TFormat.Size;
-        int row = 0;
-        for (; row + 4 <= rowCount; row += 4)
+        for (int row = 0; row < rowCount; row += PanelRows)
         {
             byte* w = rows + (row * rowBytes);
+            int count = Math.Min(PanelRows, rowCount - row);
             int t = token;
+            if (columnCount % TSimd.Width != 0)
+            {
+                MultiplySingly<TFormat>(input, token, tokenEnd, w, count, columnCount, output, firstColumn + row);
+                continue;
+            }
+
             if (TSimd.HasManyRegisters)
             {
                 for (; t + 4 <= tokenEnd; t += 4)
                 {
-                    DotKernel<TSimd, TVector>.Dot4x4<TFormat>(input, t, w, rowBytes, columnCount, output, firstColumn + row);
+                    DotKernel<TSimd, TVector>.Tile4<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
                 }
             }
 
             for (; t + 2 <= tokenEnd; t += 2)
             {
-                DotKernel<TSimd, TVector>.Dot2x4<TFormat>(input, t, w, rowBytes, columnCount, output, firstColumn + row);
+                DotKernel<TSimd, TVector>.Tile2<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
             }
 
             for (; t < tokenEnd; t++)
             {
-                DotKernel<TSimd, TVector>.Dot1x4<TFormat>(input, t, w, rowBytes, columnCount, output, firstColumn + row);
+                DotKernel<TSimd, TVector>.Tile1<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
             }
         }
+    }
 
-        for (; row < rowCount; row++)
+    private static void MultiplySingly<TFormat>(
+        MatMulInput input, int token, int tokenEnd, byte* rows, int rowCount, int columnCount, MatMulOutput output, int firstColumn)
+        where TFormat : struct, IWeightFormat
+    {
+        for (int t = token; t < tokenEnd; t++)
         {
-            for (int t = token; t < tokenEnd; t++)
+            MatMulRow target = output.Row(t, firstColumn);
+            for (int row = 0; row < rowCount; row++)
             {
-                output.Put(t, firstColumn + row, DotKernel<TSimd, TVector>.Dot<TFormat>(input.Row(t), rows + (row * rowBytes), columnCount));
+                byte* w = rows + ((long)row * columnCount * TFormat.Size);
+                target.Put(row, DotKernel<TSimd, TVector>.Dot<TFormat>(input.Row(t), w, columnCount));
             }
         }
     }

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace KimiLinear.Backends;
 
 /// <summary>The rows a matrix product reads.</summary>
@@ -23,10 +26,25 @@ internal readonly unsafe struct MatMulOutput(float* data, long stride, bool add 
     /// <summary>The same rows, counting columns from another one.</summary>
     public MatMulOutput FromColumn(int column) => new(data + column, stride, add, indices, scales);
 
-    public void Put(int index, int column, float value)
+    public MatMulRow Row(int index, int column) => new(
+        data + ((indices == null ? index : indices[index]) * stride) + column, scales == null ? 1 : scales[index], add);
+}
+
+/// <summary>One row a matrix product writes.</summary>
+internal readonly unsafe struct MatMulRow(float* data, float scale, bool add)
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Put(int column, float value)
     {
-        float* target = data + ((indices == null ? index : indices[index]) * stride) + column;
-        float scaled = scales == null ? value : value * scales[index];
-        *target = add ? *target + scaled : scaled;
+        float scaled = value * scale;
+        data[column] = add ? data[column] + scaled : scaled;
+    }
+
+    /// <summary>Writes four neighbours, each as <see cref="Put"/> would.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Put4(int column, Vector128<float> values)
+    {
+        Vector128<float> scaled = values * scale;
+        (add ? Vector128.Load(data + column) + scaled : scaled).Store(data + column);
     }
 }

@@ -1,0 +1,87 @@
+using System.CommandLine;
+using Kimi.Terminal;
+
+namespace Kimi.CommandLine;
+
+/// <summary>Runs one command: whatever goes wrong becomes one line on standard error and an exit code.</summary>
+internal static class ErrorBoundary
+{
+    private const int Failure = 1;
+
+    // The number of the system's error "broken pipe", the same on Linux and macOS.
+    private const int BrokenPipe = 32;
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        using Interrupts interrupts = new();
+        try
+        {
+            CommandTerminal terminal = new(interrupts);
+            try
+            {
+                return await InvokeAsync(KimiCommand.Create(terminal), args, terminal);
+            }
+            finally
+            {
+                terminal.Status.Clear();
+                await terminal.Output.FlushAsync(CancellationToken.None);
+            }
+        }
+        catch (OperationCanceledException) when (interrupts.Token.IsCancellationRequested)
+        {
+            await Console.Error.WriteLineAsync(Interrupts.Message);
+            return interrupts.ExitCode;
+        }
+        catch (IOException exception) when (exception.HResult == BrokenPipe && !OperatingSystem.IsWindows())
+        {
+            // Whoever reads our output has seen enough.
+            return 0;
+        }
+        catch (Exception exception)
+        {
+            await Console.Error.WriteLineAsync($"kimi: {OneLine(exception)}");
+            return Failure;
+        }
+    }
+
+    private static async Task<int> InvokeAsync(RootCommand command, string[] args, CommandTerminal terminal)
+    {
+        // A prompt may begin with '@' or '-1'; neither names a file of arguments nor a bundle of options.
+        ParserConfiguration parsing = new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
+        ParseResult result = command.Parse(args.Length == 0 ? ["--help"] : args, parsing);
+        if (result.Errors.Count > 0 && result.Action is not { ClearsParseErrors: true })
+        {
+            // An unknown word also makes something else missing; the word is what the user looks for.
+            string problem = result.UnmatchedTokens is [string unknown, ..]
+                ? $"There is no command or option '{unknown}' here."
+                : result.Errors[0].Message;
+            string path = result.CommandResult.Command == command ? "kimi" : $"kimi {result.CommandResult.Command.Name}";
+            throw new CommandException($"{problem} See '{path} --help'.");
+        }
+
+        InvocationConfiguration invocation = new()
+        {
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null,
+            Output = terminal.Output,
+        };
+        return await result.InvokeAsync(invocation, terminal.Interrupts.Token);
+    }
+
+    private static string OneLine(Exception exception)
+    {
+        string message = exception switch
+        {
+            OutOfMemoryException => "There is not enough memory.",
+            ArgumentException argument => WithoutParameter(argument.Message),
+            CommandException or IOException or UnauthorizedAccessException or NotSupportedException => exception.Message,
+            KimiLinear.Configuration.ModelFormatException or InvalidOperationException => exception.Message,
+            _ => $"{exception.GetType().Name}: {exception.Message}",
+        };
+        return string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    // The framework appends the parameter's name and its value, which mean nothing on a command line.
+    private static string WithoutParameter(string message) =>
+        message.IndexOf(" (Parameter '", StringComparison.Ordinal) is int end and > 0 ? message[..end] : message;
+}

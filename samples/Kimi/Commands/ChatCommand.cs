@@ -1,0 +1,65 @@
+using System.CommandLine;
+using Kimi.CommandLine;
+using Kimi.Conversation;
+using Kimi.Terminal;
+using KimiLinear.Configuration;
+using KimiLinear.Generation;
+using KimiLinear.Model;
+using KimiLinear.Sampling;
+using KimiLinear.Tokenization;
+
+namespace Kimi.Commands;
+
+/// <summary>Talks with a model.</summary>
+internal static class ChatCommand
+{
+    public static readonly string[] Examples =
+    [
+        "kimi chat --model DIR",
+        "kimi chat --model DIR --system 'Answer in one sentence.'",
+        "kimi chat --model DIR 'What is the capital of France?'",
+        "kimi chat --model DIR < questions.txt      answers line by line, as one conversation",
+    ];
+
+    public static Command Create(CommandTerminal terminal)
+    {
+        Option<string> model = CommonOptions.Model();
+        Argument<string?> prompt = new("prompt")
+        {
+            Description = "A question to answer once; without it, questions are read until /exit or the end of the input.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        Option<string?> system = new("--system") { Description = "The system message.", HelpName = "TEXT" };
+        Option<int?> maxTokens = CommonOptions.MaxTokens("The most tokens of one reply [default: no limit].");
+        Option<int?> threads = CommonOptions.Threads();
+        SamplingArguments sampling = new();
+        Command command = new("chat", "Talks with a model in the terminal.") { prompt, model, system, maxTokens };
+        sampling.AddTo(command);
+        command.Add(threads);
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            string directory = result.GetRequiredValue(model);
+            KimiLinearConfig config = ModelFolder.LoadConfig(directory);
+            GenerationConfig recommended = GenerationConfig.Load(directory);
+            GenerationOptions options = new()
+            {
+                MaxTokens = result.GetValue(maxTokens),
+                SamplingOptions = sampling.Read(result, SamplingOptions.FromGenerationConfig(recommended)),
+                IncludeSpecialTokens = true,
+            };
+            KimiTokenizer tokenizer = KimiTokenizer.Load(directory);
+            using KimiLinearModel loaded = ModelFolder.Load(directory, result.GetValue(threads), terminal);
+            TextGenerator generator = new(loaded, tokenizer, recommended);
+            ChatSession session = new(generator, tokenizer, config, options) { System = result.GetValue(system) };
+            if (result.GetValue(prompt) is string question)
+            {
+                await new ChatLoop(terminal, session).AnswerOnceAsync(question);
+            }
+            else
+            {
+                await new ChatLoop(terminal, session).RunAsync(loaded.Name);
+            }
+        });
+        return command;
+    }
+}

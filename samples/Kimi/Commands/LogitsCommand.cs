@@ -1,0 +1,107 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using System.Text;
+using Kimi.CommandLine;
+using Kimi.Terminal;
+using KimiLinear.Caching;
+using KimiLinear.Checkpoints;
+using KimiLinear.Configuration;
+using KimiLinear.Model;
+using KimiLinear.Tensors;
+
+namespace Kimi.Commands;
+
+/// <summary>Writes the scores of the next token after every token of a prompt.</summary>
+internal static class LogitsCommand
+{
+    public static readonly string[] Examples =
+    [
+        "kimi logits --model DIR --ids 1,2,3 --out logits.safetensors",
+        "kimi tokenize --model DIR --jsonl < text.json | kimi logits --model DIR --ids - --out logits.safetensors",
+    ];
+
+    private const string TensorName = "logits";
+
+    // Few enough that a vocabulary of 160,000 takes 40 MB at a time, and that Ctrl+C is noticed soon.
+    private const int TokensPerStep = 64;
+
+    public static Command Create(CommandTerminal terminal)
+    {
+        Option<string> model = CommonOptions.Model();
+        Option<int?> threads = CommonOptions.Threads();
+        Option<string> ids = new("--ids")
+        {
+            Description = "The prompt's token ids, or '-' to read them from standard input.",
+            HelpName = "1,2,3",
+            Required = true,
+        };
+        Option<string> path = new("--out")
+        {
+            Description = "The safetensors file to write: 'logits', float32, [tokens, vocabulary].",
+            HelpName = "FILE",
+            Required = true,
+        };
+        Command command = new("logits", "Writes the scores of the next token after every token of a prompt to a file.")
+        {
+            model, ids, path, threads,
+        };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            string directory = result.GetRequiredValue(model);
+            string text = result.GetRequiredValue(ids);
+            string filePath = result.GetRequiredValue(path);
+            RequireWritable(filePath);
+            int[] tokenIds = TokenIds.Parse(text == "-" ? Encoding.UTF8.GetString(await terminal.ReadAllAsync()) : text);
+            KimiLinearConfig config = ModelFolder.LoadConfig(directory);
+            TokenIds.Require(tokenIds, config.VocabularySize, config.MaxContextTokens);
+            using KimiLinearModel loaded = ModelFolder.Load(directory, result.GetValue(threads), terminal);
+            Write(terminal, loaded, tokenIds, filePath);
+        });
+        return command;
+    }
+
+    // Finding this out after minutes of computing would be a pity.
+    private static void RequireWritable(string filePath)
+    {
+        if (filePath.Length == 0 || Directory.Exists(filePath))
+        {
+            throw new CommandException($"--out must name a file, but '{filePath}' does not.");
+        }
+
+        string folder = Path.GetDirectoryName(Path.GetFullPath(filePath))!;
+        if (!Directory.Exists(folder))
+        {
+            throw new CommandException($"'{filePath}' cannot be written, because the folder '{folder}' does not exist.");
+        }
+
+        string probe = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
+        try
+        {
+            using FileStream stream = new(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException($"'{filePath}' cannot be written: {exception.Message}", exception);
+        }
+    }
+
+    private static void Write(CommandTerminal terminal, KimiLinearModel model, int[] tokenIds, string filePath)
+    {
+        int vocabularySize = model.Config.VocabularySize;
+        using SafetensorsWriter writer = new(filePath);
+        writer.Declare(TensorName, DataType.Float32, tokenIds.Length, vocabularySize);
+        using SequenceState sequence = model.CreateSequence();
+        float[] logits = new float[Math.Min(TokensPerStep, tokenIds.Length) * vocabularySize];
+        while (sequence.Length < tokenIds.Length)
+        {
+            terminal.Interrupts.Token.ThrowIfCancellationRequested();
+            int count = Math.Min(TokensPerStep, tokenIds.Length - sequence.Length);
+            Span<float> rows = logits.AsSpan(0, count * vocabularySize);
+            model.ForwardEveryToken(sequence, tokenIds.AsSpan(sequence.Length, count), rows);
+            writer.Write(TensorName, MemoryMarshal.AsBytes(rows));
+            terminal.Status.Show($"Computing: {sequence.Length:N0} of {tokenIds.Length:N0} tokens");
+        }
+
+        writer.Complete();
+    }
+}

@@ -1,0 +1,3 @@
+using Kimi.CommandLine;
+
+return await ErrorBoundary.RunAsync(args);

@@ -1,0 +1,121 @@
+using System.Text.Json;
+using KimiLinear.Chat;
+using KimiLinear.ToolCalls;
+using Microsoft.Extensions.AI;
+
+namespace KimiLinear.Extensions.AI;
+
+/// <summary>Turns the messages of a request into the turns of the model's template.</summary>
+internal static class ChatMessageMapping
+{
+    private const string SystemRole = "system";
+    private const string AssistantRole = "assistant";
+    private const string ToolRole = "tool";
+
+    /// <summary>Maps all messages; the instructions, if any, come first as a system turn.</summary>
+    public static List<ChatTurn> ToTurns(IEnumerable<ChatMessage> messages, string? instructions)
+    {
+        List<ChatTurn> turns = [];
+        if (!string.IsNullOrWhiteSpace(instructions))
+        {
+            turns.Add(new ChatTurn(SystemRole, instructions));
+        }
+
+        foreach (ChatMessage message in messages)
+        {
+            ArgumentNullException.ThrowIfNull(message, nameof(messages));
+            Append(message, turns);
+        }
+
+        return turns;
+    }
+
+    private static void Append(ChatMessage message, List<ChatTurn> turns)
+    {
+        string role = RoleOf(message);
+        string text = "";
+        bool hasResults = false;
+        List<ToolCall> calls = [];
+        foreach (AIContent content in message.Contents)
+        {
+            switch (content)
+            {
+                case TextContent part:
+                    text += part.Text;
+                    break;
+                case FunctionCallContent call:
+                    calls.Add(new ToolCall(call.CallId, call.Name, ArgumentsOf(call)));
+                    break;
+                case FunctionResultContent result:
+                    // The template has one turn for each result, whatever message carried it.
+                    turns.Add(new ChatTurn(ToolRole, ResultText(result)) { ToolCallId = result.CallId });
+                    hasResults = true;
+                    break;
+                case DataContent or UriContent or HostedFileContent:
+                    throw new NotSupportedException(
+                        $"The model reads text only, but a message of role '{message.Role}' holds {content.GetType().Name}. Remove it, or describe it in words.");
+                default:
+                    // Reasoning, usage, errors and approvals have no place in the template.
+                    break;
+            }
+        }
+
+        if (hasResults && text.Length == 0 && calls.Count == 0)
+        {
+            return;
+        }
+
+        ChatTurn turn = new(role, text) { Name = message.AuthorName, ToolCalls = calls };
+        if (calls.Count > 0 && turns.Count > 0 && turns[^1].Role == AssistantRole)
+        {
+            // Streaming callers may store each call as a message of its own; the model writes them in one turn.
+            turns[^1] = turns[^1] with { Content = turns[^1].Content + text, ToolCalls = [.. turns[^1].ToolCalls, .. calls] };
+        }
+        else
+        {
+            turns.Add(turn);
+        }
+    }
+
+    private static string RoleOf(ChatMessage message)
+    {
+        string role = message.Role.Value;
+        return role switch
+        {
+            SystemRole or "user" or AssistantRole or ToolRole => role,
+            "developer" => SystemRole,
+            _ => throw new ArgumentException(
+                $"The role of a message must be system, developer, user, assistant or tool, but is '{role}'.", nameof(message)),
+        };
+    }
+
+    private static string ArgumentsOf(FunctionCallContent call) => call.Arguments is null
+        ? "{}"
+        : SpacedJson.Write(JsonSerializer.SerializeToElement(
+            call.Arguments, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>))));
+
+    private static string ResultText(FunctionResultContent result)
+    {
+        switch (result.Result)
+        {
+            case null:
+                return result.Exception is null ? "" : $"Error: {result.Exception.Message}";
+            case string text:
+                return text;
+            case TextContent content:
+                return content.Text;
+            case IEnumerable<AIContent> contents when contents.All(content => content is TextContent):
+                return string.Concat(contents.Cast<TextContent>().Select(content => content.Text));
+            default:
+                JsonElement json = result.Result is JsonElement element
+                    ? element
+                    : JsonSerializer.SerializeToElement(result.Result, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)));
+                return json.ValueKind switch
+                {
+                    JsonValueKind.String => json.GetString()!,
+                    JsonValueKind.Null or JsonValueKind.Undefined => "",
+                    _ => SpacedJson.Write(json),
+                };
+        }
+    }
+}

@@ -1,0 +1,158 @@
+using System.Globalization;
+using System.Text.Json;
+using KimiLinear.Generation;
+using KimiLinear.Sampling;
+using KimiLinear.ToolCalls;
+using Microsoft.Extensions.AI;
+
+namespace KimiLinear.Extensions.AI;
+
+/// <summary>Turns the options of a request into generation options; what cannot be honoured is refused.</summary>
+internal static class ChatOptionsMapping
+{
+    /// <summary>Builds the generation options; <paramref name="given"/> is what the caller's factory made, or none.</summary>
+    public static GenerationOptions ToGenerationOptions(
+        ChatOptions? options, GenerationOptions? given, SamplingOptions defaults, int? defaultMaxTokens)
+    {
+        GenerationOptions result = given ?? new GenerationOptions();
+        SamplingOptions sampling = result.SamplingOptions ?? Sample(options, defaults);
+        return result with
+        {
+            SamplingOptions = sampling,
+            MaxTokens = result.MaxTokens ?? RequireMaxTokens(options?.MaxOutputTokens) ?? defaultMaxTokens,
+            StopSequences = result.StopSequences.Count > 0
+                ? result.StopSequences
+                : [.. (options?.StopSequences ?? []).Where(stop => !string.IsNullOrEmpty(stop))],
+        };
+    }
+
+    /// <summary>The declared functions, the last of a name only; empty when tools are off.</summary>
+    public static IReadOnlyList<ToolDeclaration> ToDeclarations(ChatOptions? options)
+    {
+        List<ToolDeclaration> declarations = [];
+        foreach (AITool tool in options?.Tools ?? [])
+        {
+            if (tool is not AIFunctionDeclaration function)
+            {
+                throw new NotSupportedException(
+                    $"{nameof(ChatOptions.Tools)} holds a {tool?.GetType().Name ?? "null"} ('{tool?.Name}'), which this client cannot run. "
+                    + "Only functions can be declared to the model.");
+            }
+
+            declarations.RemoveAll(other => other.Name == function.Name);
+            declarations.Add(new ToolDeclaration(
+                function.Name, string.IsNullOrEmpty(function.Description) ? null : function.Description, function.JsonSchema));
+        }
+
+        return options?.ToolMode is NoneChatToolMode ? [] : declarations;
+    }
+
+    /// <summary>Refuses what would otherwise be dropped in silence.</summary>
+    public static void RefuseUnsupported(ChatOptions? options, string modelId)
+    {
+        if (options is null)
+        {
+            return;
+        }
+
+        if (options.ModelId is { } requested && !string.Equals(requested, modelId, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new InvalidOperationException(
+                $"The request asks for model '{requested}', but this client runs '{modelId}'. Leave {nameof(ChatOptions.ModelId)} unset, or use that name.");
+        }
+
+        if (options.ResponseFormat is ChatResponseFormatJson)
+        {
+            throw new NotSupportedException(
+                $"{nameof(ChatOptions.ResponseFormat)} asks for JSON, which cannot be guaranteed yet. Ask for it in the prompt and parse the reply.");
+        }
+
+        if (options.ToolMode is RequiredChatToolMode)
+        {
+            throw new NotSupportedException(
+                $"{nameof(ChatOptions.ToolMode)} requires a call, which cannot be enforced yet. Use {nameof(ChatToolMode)}.{nameof(ChatToolMode.Auto)}.");
+        }
+
+        if (options.ContinuationToken is not null)
+        {
+            throw new NotSupportedException(
+                $"{nameof(ChatOptions.ContinuationToken)} is set, but replies of this client cannot be continued. Send the conversation instead.");
+        }
+    }
+
+    private static SamplingOptions Sample(ChatOptions? options, SamplingOptions defaults)
+    {
+        if (options is null)
+        {
+            return defaults;
+        }
+
+        return defaults with
+        {
+            Temperature = options.Temperature ?? defaults.Temperature,
+            TopP = options.TopP ?? defaults.TopP,
+            TopK = options.TopK ?? defaults.TopK,
+            FrequencyPenalty = options.FrequencyPenalty ?? defaults.FrequencyPenalty,
+            PresencePenalty = options.PresencePenalty ?? defaults.PresencePenalty,
+            Seed = options.Seed is { } seed ? unchecked((ulong)seed) : defaults.Seed,
+            MinP = Number(options, KimiLinearChatClient.MinPProperty) ?? defaults.MinP,
+            RepetitionPenalty = Number(options, KimiLinearChatClient.RepetitionPenaltyProperty) ?? defaults.RepetitionPenalty,
+            LogitBias = LogitBias(options) ?? defaults.LogitBias,
+        };
+    }
+
+    private static int? RequireMaxTokens(int? value)
+    {
+        if (value is { } tokens)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tokens, nameof(ChatOptions.MaxOutputTokens));
+        }
+
+        return value;
+    }
+
+    // Values may come as numbers, as text or as JSON, whatever the caller's configuration made of them.
+    private static float? Number(ChatOptions options, string key) =>
+        options.AdditionalProperties is { } properties && properties.TryGetValue(key, out object? value) ? ToNumber(value) : null;
+
+    private static float? ToNumber(object? value) => value switch
+    {
+        JsonElement { ValueKind: JsonValueKind.Number } json => json.GetSingle(),
+        JsonElement { ValueKind: JsonValueKind.String } json => ToNumber(json.GetString()),
+        string text => float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float number) ? number : null,
+        float or double or decimal or int or long => Convert.ToSingle(value, CultureInfo.InvariantCulture),
+        _ => null,
+    };
+
+    private static Dictionary<int, float>? LogitBias(ChatOptions options)
+    {
+        if (options.AdditionalProperties is not { } properties
+            || !properties.TryGetValue(KimiLinearChatClient.LogitBiasProperty, out object? value))
+        {
+            return null;
+        }
+
+        return value switch
+        {
+            IEnumerable<KeyValuePair<int, float>> pairs => new Dictionary<int, float>(pairs),
+            IEnumerable<KeyValuePair<string, object?>> pairs => Collect(pairs.Select(pair => (pair.Key, pair.Value))),
+            JsonElement { ValueKind: JsonValueKind.Object } json =>
+                Collect(json.EnumerateObject().Select(property => (property.Name, (object?)property.Value))),
+            _ => null,
+        };
+    }
+
+    private static Dictionary<int, float> Collect(IEnumerable<(string Id, object? Bias)> pairs)
+    {
+        Dictionary<int, float> biases = [];
+        foreach ((string id, object? bias) in pairs)
+        {
+            if (int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out int tokenId) && ToNumber(bias) is { } number)
+            {
+                biases[tokenId] = number;
+            }
+        }
+
+        return biases;
+    }
+}

@@ -1,0 +1,92 @@
+using KimiLinear.Extensions.AI;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Registers a Kimi-Linear model as the application's <see cref="IChatClient"/>.</summary>
+/// <remarks>
+/// The model is loaded once, when the client is first asked for, and disposed with the container. Options are checked when a
+/// host starts, and when the client is made. The returned builder adds middleware:
+/// <c>services.AddKimiLinearChatClient("models/kimi").UseFunctionInvocation();</c>
+/// </remarks>
+public static class KimiLinearServiceCollectionExtensions
+{
+    /// <summary>Registers the model in a folder.</summary>
+    /// <param name="services">The application's services.</param>
+    /// <param name="modelPath">The folder that holds the model.</param>
+    /// <returns>A builder that adds middleware around the client.</returns>
+    /// <exception cref="ArgumentException"><paramref name="modelPath"/> is empty.</exception>
+    public static ChatClientBuilder AddKimiLinearChatClient(this IServiceCollection services, string modelPath)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(modelPath);
+        return services.AddKimiLinearChatClient(options => options.ModelPath = modelPath);
+    }
+
+    /// <summary>Registers a model with options set in code.</summary>
+    /// <param name="services">The application's services.</param>
+    /// <param name="configure">Sets the options.</param>
+    /// <returns>A builder that adds middleware around the client.</returns>
+    public static ChatClientBuilder AddKimiLinearChatClient(
+        this IServiceCollection services, Action<KimiLinearChatClientOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configure);
+        AddOptions(services, Options.Options.DefaultName).Configure(configure);
+        return services.AddChatClient(provider => Create(provider, Options.Options.DefaultName));
+    }
+
+    /// <summary>Registers a model with options from configuration.</summary>
+    /// <param name="services">The application's services.</param>
+    /// <param name="section">The section that holds them, such as <c>configuration.GetSection("KimiLinear")</c>.</param>
+    /// <returns>A builder that adds middleware around the client.</returns>
+    public static ChatClientBuilder AddKimiLinearChatClient(this IServiceCollection services, IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(section);
+        AddOptions(services, Options.Options.DefaultName).Bind(section);
+        return services.AddChatClient(provider => Create(provider, Options.Options.DefaultName));
+    }
+
+    /// <summary>Registers a model under a key, beside others; its options are named like the key.</summary>
+    /// <param name="services">The application's services.</param>
+    /// <param name="serviceKey">The key.</param>
+    /// <param name="configure">Sets the options.</param>
+    /// <returns>A builder that adds middleware around the client.</returns>
+    public static ChatClientBuilder AddKeyedKimiLinearChatClient(
+        this IServiceCollection services, string serviceKey, Action<KimiLinearChatClientOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(serviceKey);
+        ArgumentNullException.ThrowIfNull(configure);
+        AddOptions(services, serviceKey).Configure(configure);
+        return services.AddKeyedChatClient(serviceKey, provider => Create(provider, serviceKey));
+    }
+
+    /// <summary>Registers a model under a key with options from configuration.</summary>
+    /// <param name="services">The application's services.</param>
+    /// <param name="serviceKey">The key.</param>
+    /// <param name="section">The section that holds the options.</param>
+    /// <returns>A builder that adds middleware around the client.</returns>
+    public static ChatClientBuilder AddKeyedKimiLinearChatClient(
+        this IServiceCollection services, string serviceKey, IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(serviceKey);
+        ArgumentNullException.ThrowIfNull(section);
+        AddOptions(services, serviceKey).Bind(section);
+        return services.AddKeyedChatClient(serviceKey, provider => Create(provider, serviceKey));
+    }
+
+    private static OptionsBuilder<KimiLinearChatClientOptions> AddOptions(IServiceCollection services, string name)
+    {
+        services.TryAddEnumerable(
+            ServiceDescriptor.Singleton<IValidateOptions<KimiLinearChatClientOptions>, ValidateKimiLinearChatClientOptions>());
+        return services.AddOptions<KimiLinearChatClientOptions>(name).ValidateOnStart();
+    }
+
+    private static KimiLinearChatClient Create(IServiceProvider provider, string name) =>
+        KimiLinearChatClient.Load(provider.GetRequiredService<IOptionsMonitor<KimiLinearChatClientOptions>>().Get(name));
+}

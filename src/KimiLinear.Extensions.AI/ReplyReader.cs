@@ -1,0 +1,71 @@
+using KimiLinear.Generation;
+using KimiLinear.Tokenization;
+using KimiLinear.ToolCalls;
+using Microsoft.Extensions.AI;
+using FinishReason = KimiLinear.Generation.FinishReason;
+
+namespace KimiLinear.Extensions.AI;
+
+/// <summary>Reads a reply token by token: text to show, calls to keep, and how it ended.</summary>
+internal sealed class ReplyReader(ChatRequest request, KimiTokenizer tokenizer, ReplyUpdates updates)
+{
+    private readonly ToolCallParser? _parser = request.Tools.Count > 0 ? new ToolCallParser(request.Tools, tokenizer) : null;
+    private FinishReason? _reason;
+    private bool _callWasCut;
+
+    /// <summary>Tokens generated so far.</summary>
+    public int TokenCount { get; private set; }
+
+    public GenerationTimings? Timings { get; private set; }
+
+    /// <summary>Whether nothing more is wanted.</summary>
+    public bool IsComplete => request.StopAfterFirstCall && updates.CallCount > 0;
+
+    public ChatFinishReason FinishReason
+    {
+        get
+        {
+            bool wasCut = _reason is Generation.FinishReason.MaxTokens or Generation.FinishReason.ContextLimit;
+            if (updates.CallCount > 0 && !_callWasCut)
+            {
+                return ChatFinishReason.ToolCalls;
+            }
+
+            return wasCut ? ChatFinishReason.Length : ChatFinishReason.Stop;
+        }
+    }
+
+    /// <summary>Takes a token in and returns the text that may be shown now.</summary>
+    public string Read(GeneratedToken token)
+    {
+        TokenCount++;
+        _reason = token.FinishReason ?? _reason;
+        Timings = token.Timings ?? Timings;
+        return _parser is null ? token.Text : Handle(_parser.Append(token.Text));
+    }
+
+    /// <summary>Returns the text that was held back until the end.</summary>
+    public string Complete() => _parser is null ? "" : Handle(_parser.Complete());
+
+    private string Handle(IReadOnlyList<ToolCallEvent> events)
+    {
+        string text = "";
+        foreach (ToolCallEvent happened in events)
+        {
+            switch (happened.Kind)
+            {
+                case ToolCallEventKind.Text:
+                    text += happened.Text;
+                    break;
+                case ToolCallEventKind.CallCompleted when !IsComplete:
+                    updates.Add(happened.Call!);
+                    break;
+                case ToolCallEventKind.CallCut:
+                    _callWasCut = true;
+                    break;
+            }
+        }
+
+        return text;
+    }
+}

@@ -1,0 +1,59 @@
+using System.Diagnostics;
+using System.Text;
+using Xunit;
+
+namespace Kimi.Tests;
+
+/// <summary>Runs the built tool the way a shell does.</summary>
+internal static class KimiProcess
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
+
+    /// <summary>Runs it to its end, with standard input from a text.</summary>
+    public static async Task<KimiResult> RunAsync(string[] arguments, string input = "")
+    {
+        using Process process = Start(arguments);
+        using CancellationTokenSource timeout = new(Limit);
+        Task<string> output = process.StandardOutput.ReadToEndAsync(timeout.Token);
+        Task<string> error = process.StandardError.ReadToEndAsync(timeout.Token);
+        try
+        {
+            await process.StandardInput.WriteAsync(input.AsMemory(), timeout.Token);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended without reading all of its input, as an error makes it.
+        }
+
+        await process.WaitForExitAsync(timeout.Token);
+        return new KimiResult(process.ExitCode, await output, await error);
+    }
+
+    /// <summary>Runs it and expects it to succeed in silence.</summary>
+    public static async Task<string[]> LinesAsync(string[] arguments, string input = "")
+    {
+        KimiResult result = await RunAsync(arguments, input);
+
+        Assert.Equal("", result.Error);
+        Assert.Equal(0, result.ExitCode);
+        return result.Output.Split('\n')[..^1];
+    }
+
+    public static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo(
+        Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
+        [Path.Combine(AppContext.BaseDirectory, "kimi.dll"), .. arguments])
+    {
+        RedirectStandardInput = true,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+        StandardInputEncoding = Utf8,
+        StandardOutputEncoding = Utf8,
+        StandardErrorEncoding = Utf8,
+    })!;
+}
+
+/// <summary>What a run left.</summary>
+internal sealed record KimiResult(int ExitCode, string Output, string Error);
