@@ -24,6 +24,7 @@ internal static class ErrorBoundary
             finally
             {
                 terminal.Status.Clear();
+                terminal.EndLine();
                 await terminal.Output.FlushAsync(CancellationToken.None);
             }
         }
