@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Kimi.Terminal;
+using KimiLinear.Configuration;
 
 namespace Kimi.CommandLine;
 
@@ -24,6 +25,7 @@ internal static class ErrorBoundary
             finally
             {
                 terminal.Status.Clear();
+                terminal.EndLine();
                 await terminal.Output.FlushAsync(CancellationToken.None);
             }
         }
@@ -75,7 +77,7 @@ internal static class ErrorBoundary
             OutOfMemoryException => "There is not enough memory.",
             ArgumentException argument => WithoutParameter(argument.Message),
             CommandException or IOException or UnauthorizedAccessException or NotSupportedException => exception.Message,
-            KimiLinear.Configuration.ModelFormatException or InvalidOperationException => exception.Message,
+            ModelFormatException or InvalidOperationException => exception.Message,
             _ => $"{exception.GetType().Name}: {exception.Message}",
         };
         return string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));

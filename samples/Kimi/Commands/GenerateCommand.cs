@@ -130,7 +130,6 @@ internal static class GenerateCommand
             terminal.Output.Write(JsonSerializer.Serialize(new { ids, text = text.ToString() }, JsonText.Compact));
         }
 
-        terminal.Output.Write('\n');
-        await terminal.Output.FlushAsync();
+        terminal.Stream("\n");
     }
 }

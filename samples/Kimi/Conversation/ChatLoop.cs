@@ -43,6 +43,11 @@ internal sealed class ChatLoop(CommandTerminal terminal, ChatSession session)
                 await ReplyAsync(question);
             }
         }
+
+        if (_isInteractive)
+        {
+            terminal.Stream("\n");
+        }
     }
 
     private async Task<string?> ReadQuestionAsync(LineReader lines)
@@ -96,7 +101,7 @@ internal sealed class ChatLoop(CommandTerminal terminal, ChatSession session)
         catch (OperationCanceledException) when (!terminal.Interrupts.Token.IsCancellationRequested)
         {
             terminal.Status.Clear();
-            Console.WriteLine();
+            terminal.EndLine();
             Say("Stopped.");
         }
         catch (CommandException exception)

@@ -11,6 +11,8 @@ internal sealed class CommandTerminal
     // Standard output's file descriptor.
     private const int OutputDescriptor = 1;
 
+    private bool _isWithinLine;
+
     public CommandTerminal(Interrupts interrupts)
     {
         Interrupts = interrupts;
@@ -46,6 +48,16 @@ internal sealed class CommandTerminal
         // On a terminal, a control character could move the cursor or change the colours.
         Output.Write(OutputIsTerminal ? ControlCharacters.Show(text) : text);
         Output.Flush();
+        _isWithinLine = text.Length == 0 ? _isWithinLine : text[^1] != '\n';
+    }
+
+    /// <summary>Begins a new line on a terminal, if streamed text has left one unfinished.</summary>
+    public void EndLine()
+    {
+        if (OutputIsTerminal && _isWithinLine)
+        {
+            Stream("\n");
+        }
     }
 
     // The framework's stream drops what is written to a closed pipe, so that a command would go on for nobody.

@@ -11,6 +11,7 @@ namespace KimiLinear.Tests.Model;
 public sealed class WorkerThreadTests
 {
     private const int ThreadCount = 4;
+    private const int MaxWindows = 30;
 
     // Far below a single spinning thread, far above what the runtime does by itself.
     private static readonly TimeSpan IdleBudget = TimeSpan.FromMilliseconds(100);
@@ -25,12 +26,16 @@ public sealed class WorkerThreadTests
         model.Forward(sequence, [1, 2, 3], []);
         model.Decode(sequence, 4, 5, 6);
 
-        // The runtime may be compiling in one window; a spinning thread shows in every one.
-        TimeSpan least = Enumerable.Range(0, 3).Min(_ => ProcessorTimeWhileIdle());
+        // The runtime may still be compiling what earlier tests ran hot; a spinning thread shows in every window.
+        TimeSpan busy = ProcessorTimeWhileIdle();
+        for (int i = 1; i < MaxWindows && busy >= IdleBudget; i++)
+        {
+            busy = ProcessorTimeWhileIdle();
+        }
 
         Assert.True(
-            least < IdleBudget,
-            $"{least.TotalMilliseconds:F0} ms of processor time in {IdleWindow.TotalMilliseconds:F0} ms of rest.");
+            busy < IdleBudget,
+            $"{busy.TotalMilliseconds:F0} ms of processor time in {IdleWindow.TotalMilliseconds:F0} ms of rest.");
     }
 
     [Theory]
