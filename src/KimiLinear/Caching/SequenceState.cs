@@ -6,7 +6,8 @@ namespace KimiLinear.Caching;
 /// <summary>What a model remembers of one sequence of tokens: a state of fixed size, and one compressed row per token.</summary>
 /// <remarks>
 /// Made by the model it belongs to and owned by the caller, who disposes it to give the memory back. Not safe for concurrent
-/// use; different sequences of one model may be used from different threads.
+/// use; different sequences of one model may be used from different threads. Copying, saving and restoring happen on the
+/// thread that runs the steps.
 /// </remarks>
 public sealed class SequenceState : IDisposable
 {

@@ -59,8 +59,10 @@ internal sealed class Workspace(ComputeBackend backend, int deltaProjectionDim, 
         {
             if (_tensor.Shape[0] < rows)
             {
+                // The new one first: when memory is short, the old one still serves smaller steps.
+                Tensor larger = backend.Allocate(rows, columns);
                 _tensor.Dispose();
-                _tensor = backend.Allocate(rows, columns);
+                _tensor = larger;
             }
         }
 

@@ -122,11 +122,7 @@ public sealed class KimiLinearModel : IDisposable
         lock (_step)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            foreach (BatchEntry entry in entries)
-            {
-                Validate(entry.Sequence, entry.TokenIds.Span);
-            }
-
+            ValidateBatch(entries, logits);
             if (entries.IsEmpty)
             {
                 return;
@@ -219,6 +215,33 @@ public sealed class KimiLinearModel : IDisposable
         {
             _backend.Download(_workspace.Logits, logits);
         }
+    }
+
+    private void ValidateBatch(ReadOnlySpan<BatchEntry> entries, Span<float> logits)
+    {
+        int rows = 0;
+        for (int i = 0; i < entries.Length; i++)
+        {
+            BatchEntry entry = entries[i];
+            Validate(entry.Sequence, entry.TokenIds.Span);
+            for (int j = 0; j < i; j++)
+            {
+                if (entries[j].Sequence == entry.Sequence)
+                {
+                    throw new ArgumentException(
+                        $"A sequence takes part in a step once, but entries {j} and {i} hold the same one.", nameof(entries));
+                }
+            }
+
+            rows += entry.Logits switch
+            {
+                LogitsRequest.None => 0,
+                LogitsRequest.LastToken => 1,
+                _ => entry.TokenIds.Length,
+            };
+        }
+
+        RequireLength(logits, rows);
     }
 
     private void Validate(SequenceState sequence, ReadOnlySpan<int> tokenIds)

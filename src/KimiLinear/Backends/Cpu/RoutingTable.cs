@@ -30,6 +30,7 @@ internal sealed unsafe class RoutingTable : IDisposable
         if (_memory is null || _memory.ByteCount < byteCount)
         {
             _memory?.Dispose();
+            _memory = null;
             _memory = new NativeBuffer(byteCount);
         }
 

@@ -13,7 +13,9 @@ internal sealed unsafe class ScratchBuffer : IDisposable
         long byteCount = length * sizeof(float);
         if (_memory is null || _memory.ByteCount < byteCount)
         {
+            // Forgotten before it is replaced: a failed allocation must not leave a disposed buffer behind.
             _memory?.Dispose();
+            _memory = null;
             _memory = new NativeBuffer(byteCount);
         }
 

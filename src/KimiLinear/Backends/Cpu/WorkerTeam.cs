@@ -179,15 +179,29 @@ internal sealed unsafe class WorkerTeam : IDisposable
         }
         while (Stopwatch.GetTimestamp() < deadline);
 
+        bool interrupted = false;
         lock (_gate)
         {
             Interlocked.Exchange(ref _parkedCaller, 1);
             while (Volatile.Read(ref _pending) != 0)
             {
-                Monitor.Wait(_gate);
+                try
+                {
+                    Monitor.Wait(_gate);
+                }
+                catch (ThreadInterruptedException)
+                {
+                    // The job lies in the caller's frame: it may not leave while workers use it.
+                    interrupted = true;
+                }
             }
 
             Interlocked.Exchange(ref _parkedCaller, 0);
+        }
+
+        if (interrupted)
+        {
+            Thread.CurrentThread.Interrupt();
         }
     }
 }
