@@ -13,17 +13,17 @@ internal sealed class ReplyPrinter(ChatConsole console)
         ReplySpeed speed = new();
         await foreach (ChatResponseUpdate update in reply)
         {
+            speed.Observe(update);
             foreach (AIContent content in update.Contents)
             {
-                speed.Observe(content);
                 Print(content);
             }
         }
 
         console.EndReplyLine();
-        if (console.IsInteractive && console.NotesOnTerminal)
+        if (console.IsInteractive && console.NotesOnTerminal && speed.Text.Length > 0)
         {
-            console.WriteNote($"  {speed}");
+            console.WriteNote($"  {speed.Text}");
         }
     }
 
