@@ -43,5 +43,9 @@ internal sealed class ReplyInterrupt
             e.Cancel = true;
             reply.Cancel();
         }
+        else
+        {
+            Console.Error.WriteLine();
+        }
     }
 }
