@@ -44,7 +44,7 @@ internal sealed class ReplyPrinter(ChatConsole console)
     }
 
     private static string Arguments(FunctionCallContent call) =>
-        string.Join(", ", (call.Arguments ?? new Dictionary<string, object?>()).Select(pair => $"{pair.Key}: {Json(pair.Value)}"));
+        string.Join(", ", call.Arguments?.Select(pair => $"{pair.Key}: {Json(pair.Value)}") ?? []);
 
     private static string Json(object? value) => JsonSerializer.Serialize(value, OneLine);
 }

@@ -6,7 +6,7 @@ namespace ChatSample;
 /// <summary>How fast the last pass of a reply was; every result of a tool starts a new pass, with a longer prompt.</summary>
 internal sealed class ReplySpeed
 {
-    /// <summary>Gets a line such as <c>171 tokens read at 900/s, 13 written at 250/s</c>; empty before a pass has ended.</summary>
+    /// <summary>A line such as <c>171 tokens read at 900/s, 13 written at 250/s</c>; empty before a pass has ended.</summary>
     public string Text { get; private set; } = "";
 
     /// <summary>Takes the figures from the update that ends a pass.</summary>
