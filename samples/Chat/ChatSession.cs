@@ -24,7 +24,7 @@ internal sealed class ChatSession(IChatClient client, ChatOptions options)
         SystemPrompt = systemPrompt;
     }
 
-    /// <summary>Sends a turn and streams the reply. A turn that is cancelled or fails leaves no trace in the conversation.</summary>
+    /// <summary>Sends a turn and streams the reply. A turn that is cancelled or fails is not remembered.</summary>
     public async IAsyncEnumerable<ChatResponseUpdate> SendAsync(
         string prompt, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {

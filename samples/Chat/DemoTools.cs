@@ -3,7 +3,7 @@ using Microsoft.Extensions.AI;
 
 namespace ChatSample;
 
-/// <summary>Three tools to show function calling. The small model knows them; larger ones need nothing but the descriptions.</summary>
+/// <summary>Three tools that the small model knows; larger ones need nothing but the descriptions.</summary>
 internal static class DemoTools
 {
     private static readonly string[] Conditions = ["sunny", "cloudy", "rainy", "windy", "foggy"];

@@ -1,6 +1,6 @@
 namespace ChatSample;
 
-/// <summary>Lets Ctrl+C stop the reply instead of the program. A second one, or one while nothing is running, ends the program.</summary>
+/// <summary>Lets Ctrl+C stop the reply; a second one, or one while nothing is running, ends the program.</summary>
 internal sealed class ReplyInterrupt
 {
     private CancellationTokenSource? _reply;
@@ -42,6 +42,10 @@ internal sealed class ReplyInterrupt
         {
             e.Cancel = true;
             reply.Cancel();
+        }
+        else
+        {
+            Console.Error.WriteLine();
         }
     }
 }

@@ -13,17 +13,17 @@ internal sealed class ReplyPrinter(ChatConsole console)
         ReplySpeed speed = new();
         await foreach (ChatResponseUpdate update in reply)
         {
+            speed.Observe(update);
             foreach (AIContent content in update.Contents)
             {
-                speed.Observe(content);
                 Print(content);
             }
         }
 
         console.EndReplyLine();
-        if (console.IsInteractive && console.NotesOnTerminal)
+        if (console.IsInteractive && console.NotesOnTerminal && speed.Text.Length > 0)
         {
-            console.WriteNote($"  {speed}");
+            console.WriteNote($"  {speed.Text}");
         }
     }
 
@@ -44,7 +44,7 @@ internal sealed class ReplyPrinter(ChatConsole console)
     }
 
     private static string Arguments(FunctionCallContent call) =>
-        string.Join(", ", (call.Arguments ?? new Dictionary<string, object?>()).Select(pair => $"{pair.Key}: {Json(pair.Value)}"));
+        string.Join(", ", call.Arguments?.Select(pair => $"{pair.Key}: {Json(pair.Value)}") ?? []);
 
     private static string Json(object? value) => JsonSerializer.Serialize(value, OneLine);
 }

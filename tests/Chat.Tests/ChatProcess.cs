@@ -57,5 +57,6 @@ internal static class ChatProcess
         }
     }
 
-    private static string[] Lines(string text) => text.Length == 0 ? [] : text.TrimEnd('\r', '\n').ReplaceLineEndings("\n").Split('\n');
+    private static string[] Lines(string text) =>
+        text.Length == 0 ? [] : text.TrimEnd('\r', '\n').ReplaceLineEndings("\n").Split('\n');
 }
