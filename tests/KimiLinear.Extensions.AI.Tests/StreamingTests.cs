@@ -1,3 +1,4 @@
+using KimiLinear.Model;
 using Microsoft.Extensions.AI;
 using Xunit;
 
@@ -33,16 +34,46 @@ public sealed class StreamingTests(TinyModel tiny)
     }
 
     [Theory]
-    [InlineData("Repeat after me: für Bär Öl mouse")]
-    [InlineData("Repeat: 😀 fox 🚀 cat")]
-    [InlineData("Say 你好 ring 世界")]
-    [InlineData("Repeat: нет 👩‍🚀 да")]
-    public async Task GetStreamingResponseAsync_CharactersOfSeveralBytes_AreNeverSplit(string question)
+    [InlineData("für Bär Öl ẞ")]
+    [InlineData("😀 fox 🚀 cat 👩‍🚀")]
+    [InlineData("你好 ring 世界 нет")]
+    [InlineData("𝄞")]
+    public async Task GetStreamingResponseAsync_CharactersOfSeveralTokens_AreNeverSplit(string text)
     {
-        // Any seed will do: sampling hot makes the byte tokens meet in all orders, which greedy decoding never shows.
-        ChatResponse greedy = await StreamRules.CheckAsync(Stream(question));
+        ScriptedReply script = new(tiny.Tokenizer, text);
 
-        Assert.Contains(greedy.Text, character => character > 127);
+        ChatResponse response = await StreamRules.CheckAsync(tiny.Client.GetStreamingResponseAsync("Hello!", script.Options()));
+
+        Assert.Equal(text, response.Text);
+        Assert.Equal(script.TokenCount, response.Usage!.OutputTokenCount);
+    }
+
+    [Fact]
+    public async Task GetStreamingResponseAsync_CutInsideACharacter_ShowsNoHalfOfIt()
+    {
+        ScriptedReply script = new(tiny.Tokenizer, "😀");
+        ChatOptions options = script.Options();
+        options.MaxOutputTokens = script.TokenCount - 2;
+
+        ChatResponse response = await tiny.Client.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
+
+        Assert.DoesNotContain(response.Text, char.IsSurrogate);
+        Assert.Equal(ChatFinishReason.Length, response.FinishReason);
+    }
+
+    [Fact]
+    public async Task GetStreamingResponseAsync_ReaderLeaves_FreesTheSequence()
+    {
+        using KimiLinearModel model = KimiLinearModel.Load(TinyModel.Folder);
+        using KimiLinearChatClient client = new(model, tiny.Tokenizer);
+
+        await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync("Count to 14.", TinyModel.Greedy()))
+        {
+            Assert.Equal(1, model.SequenceCount);
+            break;
+        }
+
+        Assert.Equal(0, model.SequenceCount);
     }
 
     [Fact]
