@@ -44,7 +44,6 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     private readonly SemaphoreSlim _places;
     private readonly CancellationTokenSource _disposing = new();
     private readonly int? _defaultMaxTokens;
-    private readonly int _placeCount;
     private readonly bool _ownsModel;
     private int _disposed;
 
@@ -73,8 +72,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         _tokenizer = tokenizer;
         _generator = new TextGenerator(model, tokenizer, generationConfig);
         _metadata = new ChatClientMetadata("kimilinear", providerUri: null, options.ModelId ?? model.Name);
-        _placeCount = options.MaxConcurrentRequests;
-        _places = new SemaphoreSlim(_placeCount);
+        _places = new SemaphoreSlim(options.MaxConcurrentRequests);
         _defaultMaxTokens = options.DefaultMaxOutputTokens;
         _ownsModel = ownsModel;
     }
@@ -140,42 +138,30 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         return services.FirstOrDefault(serviceType.IsInstanceOfType);
     }
 
-    /// <summary>Ends the requests in progress, waits for them, and disposes the model if the client loaded it.</summary>
+    /// <summary>
+    /// Ends the requests in progress before their next step, and disposes the model if the client loaded it. Whoever reads a
+    /// reply gets <see cref="ObjectDisposedException"/>; a reply that nobody reads on holds nothing up.
+    /// </summary>
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
         {
-            _disposing.Cancel();
-            for (int i = 0; i < _placeCount; i++)
-            {
-                _places.Wait();
-            }
+            return;
+        }
 
-            Release();
+        _disposing.Cancel();
+        if (_ownsModel)
+        {
+            // Waits for the step in progress; a request that comes after finds the model closed.
+            _model.Dispose();
         }
     }
 
     /// <inheritdoc cref="Dispose"/>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) == 0)
-        {
-            await _disposing.CancelAsync().ConfigureAwait(false);
-            for (int i = 0; i < _placeCount; i++)
-            {
-                await _places.WaitAsync().ConfigureAwait(false);
-            }
-
-            Release();
-        }
-    }
-
-    private void Release()
-    {
-        if (_ownsModel)
-        {
-            _model.Dispose();
-        }
+        Dispose();
+        return ValueTask.CompletedTask;
     }
 
     private ChatRequest Prepare(IEnumerable<ChatMessage> messages, ChatOptions? options)
@@ -246,7 +232,8 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         {
             return await work.ConfigureAwait(false);
         }
-        catch (OperationCanceledException)
+        catch (Exception exception) when (
+            exception is OperationCanceledException || (exception is ObjectDisposedException && _disposed != 0))
         {
             cancellationToken.ThrowIfCancellationRequested();
             throw new ObjectDisposedException(nameof(KimiLinearChatClient), "The client was disposed while the request ran.");
