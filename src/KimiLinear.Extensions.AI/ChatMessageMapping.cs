@@ -85,7 +85,7 @@ internal static class ChatMessageMapping
             SystemRole or "user" or AssistantRole or ToolRole => role,
             "developer" => SystemRole,
             _ => throw new ArgumentException(
-                $"The role of a message must be system, developer, user, assistant or tool, but is '{role}'.", nameof(message)),
+                $"The role of a message must be system, developer, user, assistant or tool, but is '{role}'.", "messages"),
         };
     }
 

@@ -53,6 +53,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="generationConfig">The model's own defaults; <see langword="null"/> for the library's.</param>
     /// <param name="options">Name and limits; the path and what concerns loading are not used.</param>
     /// <exception cref="ArgumentNullException"><paramref name="model"/> or <paramref name="tokenizer"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
     public KimiLinearChatClient(
         KimiLinearModel model,
         KimiTokenizer tokenizer,
@@ -68,6 +69,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxConcurrentRequests);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.DefaultMaxOutputTokens ?? 1, nameof(options.DefaultMaxOutputTokens));
         _model = model;
         _tokenizer = tokenizer;
         _generator = new TextGenerator(model, tokenizer, generationConfig);
@@ -122,7 +124,11 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(messages);
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
-        return StreamAsync(Prepare(messages, options), cancellationToken);
+        ChatRequest request = Prepare(messages, options);
+        // Checks the prompt now and computes once it is read.
+        IAsyncEnumerable<GeneratedToken> reply = _generator.GenerateAsync(
+            request.PromptTokenIds, request.GenerationOptions, CancellationToken.None);
+        return StreamAsync(request, reply, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -183,7 +189,9 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     }
 
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
-        ChatRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ChatRequest request,
+        IAsyncEnumerable<GeneratedToken> reply,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposing.Token);
         await TranslateAsync(EnterAsync(stop.Token), cancellationToken).ConfigureAwait(false);
@@ -191,9 +199,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         {
             ReplyUpdates updates = new(ModelId, new CallIds(request.History));
             ReplyReader reader = new(request, _tokenizer, updates);
-            IAsyncEnumerator<GeneratedToken> tokens = _generator
-                .GenerateAsync(request.PromptTokenIds, request.GenerationOptions, stop.Token)
-                .GetAsyncEnumerator(CancellationToken.None);
+            IAsyncEnumerator<GeneratedToken> tokens = reply.GetAsyncEnumerator(stop.Token);
             await using (tokens.ConfigureAwait(false))
             {
                 while (!reader.IsComplete
