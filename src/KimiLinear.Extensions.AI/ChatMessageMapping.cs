@@ -24,15 +24,16 @@ internal static class ChatMessageMapping
         foreach (ChatMessage message in messages)
         {
             ArgumentNullException.ThrowIfNull(message, nameof(messages));
-            Append(message, turns);
+            string role = RoleOf(message) ?? throw new ArgumentException(
+                $"The role of a message must be system, developer, user, assistant or tool, but is '{message.Role}'.", nameof(messages));
+            Append(message, role, turns);
         }
 
         return turns;
     }
 
-    private static void Append(ChatMessage message, List<ChatTurn> turns)
+    private static void Append(ChatMessage message, string role, List<ChatTurn> turns)
     {
-        string role = RoleOf(message);
         string text = "";
         bool hasResults = false;
         List<ToolCall> calls = [];
@@ -77,17 +78,12 @@ internal static class ChatMessageMapping
         }
     }
 
-    private static string RoleOf(ChatMessage message)
+    private static string? RoleOf(ChatMessage message) => message.Role.Value switch
     {
-        string role = message.Role.Value;
-        return role switch
-        {
-            SystemRole or "user" or AssistantRole or ToolRole => role,
-            "developer" => SystemRole,
-            _ => throw new ArgumentException(
-                $"The role of a message must be system, developer, user, assistant or tool, but is '{role}'.", nameof(message)),
-        };
-    }
+        "developer" => SystemRole,
+        SystemRole or "user" or AssistantRole or ToolRole => message.Role.Value,
+        _ => null,
+    };
 
     private static string ArgumentsOf(FunctionCallContent call) => call.Arguments is null
         ? "{}"

@@ -44,7 +44,6 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     private readonly SemaphoreSlim _places;
     private readonly CancellationTokenSource _disposing = new();
     private readonly int? _defaultMaxTokens;
-    private readonly int _placeCount;
     private readonly bool _ownsModel;
     private int _disposed;
 
@@ -54,6 +53,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="generationConfig">The model's own defaults; <see langword="null"/> for the library's.</param>
     /// <param name="options">Name and limits; the path and what concerns loading are not used.</param>
     /// <exception cref="ArgumentNullException"><paramref name="model"/> or <paramref name="tokenizer"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
     public KimiLinearChatClient(
         KimiLinearModel model,
         KimiTokenizer tokenizer,
@@ -69,12 +69,12 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxConcurrentRequests);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.DefaultMaxOutputTokens ?? 1, nameof(options.DefaultMaxOutputTokens));
         _model = model;
         _tokenizer = tokenizer;
         _generator = new TextGenerator(model, tokenizer, generationConfig);
         _metadata = new ChatClientMetadata("kimilinear", providerUri: null, options.ModelId ?? model.Name);
-        _placeCount = options.MaxConcurrentRequests;
-        _places = new SemaphoreSlim(_placeCount);
+        _places = new SemaphoreSlim(options.MaxConcurrentRequests);
         _defaultMaxTokens = options.DefaultMaxOutputTokens;
         _ownsModel = ownsModel;
     }
@@ -124,7 +124,11 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(messages);
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
-        return StreamAsync(Prepare(messages, options), cancellationToken);
+        ChatRequest request = Prepare(messages, options);
+        // Checks the prompt now and computes once it is read.
+        IAsyncEnumerable<GeneratedToken> reply = _generator.GenerateAsync(
+            request.PromptTokenIds, request.GenerationOptions, CancellationToken.None);
+        return StreamAsync(request, reply, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -140,42 +144,30 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         return services.FirstOrDefault(serviceType.IsInstanceOfType);
     }
 
-    /// <summary>Ends the requests in progress, waits for them, and disposes the model if the client loaded it.</summary>
+    /// <summary>
+    /// Ends the requests in progress before their next step, and disposes the model if the client loaded it. Whoever reads a
+    /// reply gets <see cref="ObjectDisposedException"/>; a reply that nobody reads on holds nothing up.
+    /// </summary>
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
         {
-            _disposing.Cancel();
-            for (int i = 0; i < _placeCount; i++)
-            {
-                _places.Wait();
-            }
+            return;
+        }
 
-            Release();
+        _disposing.Cancel();
+        if (_ownsModel)
+        {
+            // Waits for the step in progress; a request that comes after finds the model closed.
+            _model.Dispose();
         }
     }
 
     /// <inheritdoc cref="Dispose"/>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) == 0)
-        {
-            await _disposing.CancelAsync().ConfigureAwait(false);
-            for (int i = 0; i < _placeCount; i++)
-            {
-                await _places.WaitAsync().ConfigureAwait(false);
-            }
-
-            Release();
-        }
-    }
-
-    private void Release()
-    {
-        if (_ownsModel)
-        {
-            _model.Dispose();
-        }
+        Dispose();
+        return ValueTask.CompletedTask;
     }
 
     private ChatRequest Prepare(IEnumerable<ChatMessage> messages, ChatOptions? options)
@@ -197,7 +189,9 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     }
 
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
-        ChatRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ChatRequest request,
+        IAsyncEnumerable<GeneratedToken> reply,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposing.Token);
         await TranslateAsync(EnterAsync(stop.Token), cancellationToken).ConfigureAwait(false);
@@ -205,9 +199,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         {
             ReplyUpdates updates = new(ModelId, new CallIds(request.History));
             ReplyReader reader = new(request, _tokenizer, updates);
-            IAsyncEnumerator<GeneratedToken> tokens = _generator
-                .GenerateAsync(request.PromptTokenIds, request.GenerationOptions, stop.Token)
-                .GetAsyncEnumerator(CancellationToken.None);
+            IAsyncEnumerator<GeneratedToken> tokens = reply.GetAsyncEnumerator(stop.Token);
             await using (tokens.ConfigureAwait(false))
             {
                 while (!reader.IsComplete
@@ -246,7 +238,8 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         {
             return await work.ConfigureAwait(false);
         }
-        catch (OperationCanceledException)
+        catch (Exception exception) when (
+            exception is OperationCanceledException || (exception is ObjectDisposedException && _disposed != 0))
         {
             cancellationToken.ThrowIfCancellationRequested();
             throw new ObjectDisposedException(nameof(KimiLinearChatClient), "The client was disposed while the request ran.");

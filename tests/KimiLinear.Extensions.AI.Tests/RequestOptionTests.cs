@@ -1,0 +1,258 @@
+using System.ComponentModel;
+using System.Text.Json;
+using Microsoft.Extensions.AI;
+using Xunit;
+
+namespace KimiLinear.Extensions.AI.Tests;
+
+/// <summary>The options that change what is asked and when the reply ends, one by one.</summary>
+public sealed class RequestOptionTests(TinyModel tiny)
+{
+    private const string WholeCount = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14.";
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(10)]
+    public async Task MaxOutputTokens_Reached_EndsWithLength(int limit)
+    {
+        ChatResponse response = await CountAsync(new() { MaxOutputTokens = limit });
+
+        Assert.Equal(limit, response.Usage!.OutputTokenCount);
+        Assert.Equal(ChatFinishReason.Length, response.FinishReason);
+    }
+
+    [Fact]
+    public async Task MaxOutputTokens_NotReached_EndsWithStop()
+    {
+        ChatResponse response = await CountAsync(new() { MaxOutputTokens = 1000 });
+
+        Assert.Equal(WholeCount, response.Text);
+        Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-5)]
+    public async Task MaxOutputTokens_NotPositive_IsRefused(int limit)
+    {
+        ArgumentOutOfRangeException exception =
+            await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => CountAsync(new() { MaxOutputTokens = limit }));
+
+        Assert.Contains(nameof(ChatOptions.MaxOutputTokens), exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task MaxOutputTokens_Unset_IsTheClientsDefault()
+    {
+        using KimiLinearChatClient client = tiny.CreateClient(new KimiLinearChatClientOptions { DefaultMaxOutputTokens = 3 });
+
+        ChatResponse limited = await client.GetResponseAsync("Count to 14.", TinyModel.Greedy());
+        ChatResponse stated = await client.GetResponseAsync("Count to 14.", new ChatOptions { Temperature = 0, MaxOutputTokens = 4 });
+
+        Assert.Equal(3, limited.Usage!.OutputTokenCount);
+        Assert.Equal(4, stated.Usage!.OutputTokenCount);
+    }
+
+    [Theory]
+    [InlineData("5", "1, 2, 3, 4, ")]
+    [InlineData(", 5, 6", "1, 2, 3, 4")]
+    [InlineData("1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14.", "")]
+    public async Task StopSequences_AcrossTokens_EndTheReplyBeforeThem(string stop, string expected)
+    {
+        ChatResponse response = await StreamRules.CheckAsync(tiny.Client.GetStreamingResponseAsync(
+            "Count to 14.", new ChatOptions { Temperature = 0, StopSequences = [stop] }));
+
+        Assert.Equal(expected, response.Text);
+        Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
+    }
+
+    [Fact]
+    public async Task StopSequences_EmptyOrNull_AreIgnored()
+    {
+        ChatResponse response = await CountAsync(new() { StopSequences = ["", null!, "nowhere"] });
+
+        Assert.Equal(WholeCount, response.Text);
+    }
+
+    [Fact]
+    public async Task StopSequences_BeginningOfOneAtTheEnd_IsShownAfterAll()
+    {
+        ChatResponse response = await CountAsync(new() { StopSequences = ["14. And"] });
+
+        Assert.Equal(WholeCount, response.Text);
+    }
+
+    [Fact]
+    public async Task Instructions_Set_BecomeTheFirstSystemTurn()
+    {
+        ScriptedReply script = new(tiny.Tokenizer, "Yes.");
+        ChatOptions options = script.Options();
+        options.Instructions = "Be brief.";
+
+        await tiny.Client.GetResponseAsync(
+            [new(ChatRole.System, "Be kind."), new(ChatRole.User, "Hello!")], options, TestContext.Current.CancellationToken);
+
+        Assert.StartsWith(
+            "<|im_system|>system<|im_middle|>Be brief.<|im_end|><|im_system|>system<|im_middle|>Be kind.<|im_end|>",
+            script.Prompt,
+            StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("  ")]
+    public async Task Instructions_Blank_AddNothing(string? instructions)
+    {
+        ScriptedReply script = new(tiny.Tokenizer, "Yes.");
+        ChatOptions options = script.Options();
+        await tiny.Client.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
+        options.Instructions = instructions;
+
+        await tiny.Client.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
+
+        Assert.Equal(script.Prompts[0], script.Prompts[1]);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("kimi-linear-tiny")]
+    [InlineData("Kimi-Linear-TINY")]
+    public async Task ModelId_OwnOrNone_IsAccepted(string? modelId)
+    {
+        ChatResponse response = await CountAsync(new() { ModelId = modelId });
+
+        Assert.Equal("kimi-linear-tiny", response.ModelId);
+    }
+
+    [Fact]
+    public async Task ModelId_Another_IsRefused()
+    {
+        InvalidOperationException exception = await Assert.ThrowsAsync<InvalidOperationException>(() => CountAsync(new() { ModelId = "gpt-9" }));
+
+        Assert.Contains("gpt-9", exception.Message, StringComparison.Ordinal);
+        Assert.Contains(nameof(ChatOptions.ModelId), exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ModelId_GivenToTheClient_ReplacesTheFoldersName()
+    {
+        using KimiLinearChatClient client = tiny.CreateClient(new KimiLinearChatClientOptions { ModelId = "my-model" });
+
+        ChatResponse response = await client.GetResponseAsync("Hello!", new ChatOptions { ModelId = "my-model" });
+
+        Assert.Equal("my-model", response.ModelId);
+        await Assert.ThrowsAsync<InvalidOperationException>(
+            async () => await client.GetResponseAsync("Hello!", new ChatOptions { ModelId = "kimi-linear-tiny" }));
+    }
+
+    [Fact]
+    public async Task ResponseFormat_Text_ChangesNothing() =>
+        Assert.Equal(WholeCount, (await CountAsync(new() { ResponseFormat = ChatResponseFormat.Text })).Text);
+
+    public static TheoryData<ChatOptions, string> Refused() => new()
+    {
+        { new() { ResponseFormat = ChatResponseFormat.Json }, nameof(ChatOptions.ResponseFormat) },
+        { new() { ResponseFormat = ChatResponseFormat.ForJsonSchema<int>() }, nameof(ChatOptions.ResponseFormat) },
+        { new() { ToolMode = ChatToolMode.RequireAny, Tools = [Tools.Add()] }, nameof(ChatOptions.ToolMode) },
+        { new() { ToolMode = ChatToolMode.RequireSpecific("add"), Tools = [Tools.Add()] }, nameof(ChatOptions.ToolMode) },
+        { new() { Tools = [new HostedWebSearchTool()] }, nameof(ChatOptions.Tools) },
+        { new() { ContinuationToken = ResponseContinuationToken.FromBytes(new byte[] { 1 }) }, nameof(ChatOptions.ContinuationToken) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Refused), DisableDiscoveryEnumeration = true)]
+    public async Task Option_ThatCannotBeHonoured_IsRefusedByName(ChatOptions options, string name)
+    {
+        NotSupportedException exception = await Assert.ThrowsAsync<NotSupportedException>(() => CountAsync(options));
+
+        Assert.Contains(name, exception.Message, StringComparison.Ordinal);
+    }
+
+    public static TheoryData<ChatOptions> Ignored() => new(
+        new ChatOptions { ConversationId = "conversation-1" },
+        new ChatOptions { AllowBackgroundResponses = true },
+        new ChatOptions { Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High, Output = ReasoningOutput.Full } },
+        new ChatOptions { ToolMode = ChatToolMode.Auto },
+        new ChatOptions { Tools = [] },
+        new ChatOptions { AllowMultipleToolCalls = true });
+
+    [Theory]
+    [MemberData(nameof(Ignored), DisableDiscoveryEnumeration = true)]
+    public async Task Option_ThatMayBeIgnored_ChangesNothing(ChatOptions options)
+    {
+        ChatResponse response = await CountAsync(options);
+
+        Assert.Equal(WholeCount, response.Text);
+        Assert.Null(response.ConversationId);
+        Assert.Null(response.ContinuationToken);
+    }
+
+    [Fact]
+    public async Task ToolMode_None_DeclaresNothingAndCallsNothing()
+    {
+        ScriptedReply script = new(tiny.Tokenizer, "No.");
+        ChatOptions options = script.Options(Tools.GetWeather());
+        options.ToolMode = ChatToolMode.None;
+
+        ChatResponse response = await StreamRules.CheckAsync(
+            tiny.Client.GetStreamingResponseAsync("What is the weather in Paris?", options));
+
+        Assert.DoesNotContain("get_weather", script.Prompt, StringComparison.Ordinal);
+        Assert.Equal("No.", response.Text);
+    }
+
+    [Fact]
+    public async Task ToolMode_NoneButTheModelCallsAnyway_GivesNoCall()
+    {
+        ScriptedReply script = new(tiny.Tokenizer, Written.Calls(("functions.get_weather:0", "{\"city\": \"Paris\"}")));
+        ChatOptions options = script.Options(Tools.GetWeather());
+        options.ToolMode = ChatToolMode.None;
+
+        ChatResponse response = await StreamRules.CheckAsync(tiny.Client.GetStreamingResponseAsync("Hello!", options));
+
+        Assert.Empty(response.Messages[0].Contents.OfType<FunctionCallContent>());
+        Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
+    }
+
+    [Fact]
+    public async Task Tools_DeclarationWithoutCode_IsDeclared()
+    {
+        JsonElement schema = JsonSerializer.SerializeToElement(new { type = "object", properties = new { city = new { type = "string" } } });
+        ChatOptions options = TinyModel.Greedy(AIFunctionFactory.CreateDeclaration("get_weather", "Get the current weather for a city", schema));
+
+        ChatResponse response = await tiny.Client.GetResponseAsync("What is the weather in Paris?", options, TestContext.Current.CancellationToken);
+
+        Assert.Equal("get_weather", Assert.IsType<FunctionCallContent>(Assert.Single(response.Messages[0].Contents)).Name);
+    }
+
+    [Fact]
+    public async Task Tools_TwoOfOneName_DeclareTheLast()
+    {
+        ScriptedReply script = new(tiny.Tokenizer, "Yes.");
+        AIFunction first = AIFunctionFactory.Create(() => 1, "tool", "The first one");
+        AIFunction last = AIFunctionFactory.Create(() => 2, "tool", "The last one");
+
+        await tiny.Client.GetResponseAsync("Hello!", script.Options(first, last), TestContext.Current.CancellationToken);
+
+        Assert.Contains("The last one", script.Prompt, StringComparison.Ordinal);
+        Assert.DoesNotContain("The first one", script.Prompt, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Tools_Declared_AppearWithNameDescriptionAndSchema()
+    {
+        ScriptedReply script = new(tiny.Tokenizer, "Yes.");
+        AIFunction tool = AIFunctionFactory.Create(([Description("How many")] int count) => count, "order", "Orders things");
+
+        await tiny.Client.GetResponseAsync("Hello!", script.Options(tool), TestContext.Current.CancellationToken);
+
+        Assert.All(["order", "Orders things", "How many", "\"integer\""], part => Assert.Contains(part, script.Prompt, StringComparison.Ordinal));
+    }
+
+    private Task<ChatResponse> CountAsync(ChatOptions options)
+    {
+        options.Temperature = 0;
+        return tiny.Client.GetResponseAsync("Count to 14.", options, TestContext.Current.CancellationToken);
+    }
+}
