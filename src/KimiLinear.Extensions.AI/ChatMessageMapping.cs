@@ -9,6 +9,7 @@ namespace KimiLinear.Extensions.AI;
 internal static class ChatMessageMapping
 {
     private const string SystemRole = "system";
+    private const string UserRole = "user";
     private const string AssistantRole = "assistant";
     private const string ToolRole = "tool";
 
@@ -35,8 +36,8 @@ internal static class ChatMessageMapping
     private static void Append(ChatMessage message, string role, List<ChatTurn> turns)
     {
         string text = "";
-        bool hasResults = false;
         List<ToolCall> calls = [];
+        List<ChatTurn> results = [];
         foreach (AIContent content in message.Contents)
         {
             switch (content)
@@ -49,8 +50,7 @@ internal static class ChatMessageMapping
                     break;
                 case FunctionResultContent result:
                     // The template has one turn for each result, whatever message carried it.
-                    turns.Add(new ChatTurn(ToolRole, ResultText(result)) { ToolCallId = result.CallId });
-                    hasResults = true;
+                    results.Add(new ChatTurn(ToolRole, ResultText(result)) { ToolCallId = result.CallId });
                     break;
                 case DataContent or UriContent or HostedFileContent:
                     throw new NotSupportedException(
@@ -61,32 +61,37 @@ internal static class ChatMessageMapping
             }
         }
 
-        if (hasResults && text.Length == 0 && calls.Count == 0)
+        if (results.Count == 0 || text.Length > 0 || calls.Count > 0)
         {
-            return;
+            Add(role, message.AuthorName, text, calls, turns);
         }
 
-        ChatTurn turn = new(role, text) { Name = message.AuthorName, ToolCalls = calls };
+        turns.AddRange(results);
+    }
+
+    private static void Add(string role, string? author, string text, List<ToolCall> calls, List<ChatTurn> turns)
+    {
         if (calls.Count > 0 && turns.Count > 0 && turns[^1].Role == AssistantRole)
         {
             // Streaming callers may store each call as a message of its own; the model writes them in one turn.
             turns[^1] = turns[^1] with { Content = turns[^1].Content + text, ToolCalls = [.. turns[^1].ToolCalls, .. calls] };
+            return;
         }
-        else
-        {
-            turns.Add(turn);
-        }
+
+        // The template puts a name in the place of the role; an assistant must stay one, whatever an agent calls itself.
+        turns.Add(new ChatTurn(role, text) { Name = role == UserRole ? author : null, ToolCalls = calls });
     }
 
-    private static string? RoleOf(ChatMessage message) => message.Role.Value switch
+    private static string? RoleOf(ChatMessage message) => message.Role.Value.ToLowerInvariant() switch
     {
         "developer" => SystemRole,
-        SystemRole or "user" or AssistantRole or ToolRole => message.Role.Value,
+        string role and (SystemRole or UserRole or AssistantRole or ToolRole) => role,
         _ => null,
     };
 
+    // What could not be parsed goes back to the model as it wrote it.
     private static string ArgumentsOf(FunctionCallContent call) => call.Arguments is null
-        ? "{}"
+        ? (call.RawRepresentation as ToolCall)?.Arguments ?? "{}"
         : SpacedJson.Write(JsonSerializer.SerializeToElement(
             call.Arguments, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>))));
 

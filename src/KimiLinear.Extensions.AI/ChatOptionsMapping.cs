@@ -26,7 +26,7 @@ internal static class ChatOptionsMapping
         };
     }
 
-    /// <summary>The declared functions, the last of a name only; empty when tools are off.</summary>
+    /// <summary>The given functions, the last of a name only.</summary>
     public static IReadOnlyList<ToolDeclaration> ToDeclarations(ChatOptions? options)
     {
         List<ToolDeclaration> declarations = [];
@@ -44,7 +44,7 @@ internal static class ChatOptionsMapping
                 function.Name, string.IsNullOrEmpty(function.Description) ? null : function.Description, function.JsonSchema));
         }
 
-        return options?.ToolMode is NoneChatToolMode ? [] : declarations;
+        return declarations;
     }
 
     /// <summary>Refuses what would otherwise be dropped in silence.</summary>

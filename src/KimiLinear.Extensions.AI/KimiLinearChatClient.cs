@@ -15,7 +15,8 @@ namespace KimiLinear.Extensions.AI;
 /// Stateless: every request carries its whole conversation. Options that cannot be honoured are refused with
 /// <see cref="NotSupportedException"/>, never dropped: JSON response formats, required tool modes, continuation tokens and
 /// tools that are no functions. <c>Reasoning</c>, <c>AllowBackgroundResponses</c> and <c>ConversationId</c> are ignored, as the
-/// contract allows. A raw representation factory may return <see cref="GenerationOptions"/>; what it sets wins.
+/// contract allows. A raw representation factory may return <see cref="GenerationOptions"/>; what it sets wins, and sampling
+/// options it sets replace all of the request's.
 /// </remarks>
 public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
 {
@@ -175,16 +176,18 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         ChatOptionsMapping.RefuseUnsupported(options, ModelId);
         var given = options?.RawRepresentationFactory?.Invoke(this) as GenerationOptions;
         IReadOnlyList<ToolDeclaration> tools = ChatOptionsMapping.ToDeclarations(options);
+        bool mayCall = options?.ToolMode is not NoneChatToolMode;
         GenerationOptions generation = ChatOptionsMapping.ToGenerationOptions(
             options, given, _generator.DefaultSamplingOptions, _defaultMaxTokens);
         List<ChatTurn> turns = ChatMessageMapping.ToTurns(messages, options?.Instructions);
         List<int> prompt = [];
-        ChatTemplate.Encode(_tokenizer, CallNumbering.Renumber(turns), tools, addGenerationPrompt: true, prompt);
+        ChatTemplate.Encode(_tokenizer, CallNumbering.Renumber(turns), mayCall ? tools : [], addGenerationPrompt: true, prompt);
         return new ChatRequest(
             [.. prompt],
-            generation with { IncludeSpecialTokens = tools.Count > 0 },
+            generation with { IncludeSpecialTokens = generation.IncludeSpecialTokens || tools.Count > 0 },
             tools,
             turns,
+            mayCall,
             StopAfterFirstCall: options?.AllowMultipleToolCalls == false);
     }
 

@@ -57,7 +57,7 @@ internal sealed class ReplyReader(ChatRequest request, KimiTokenizer tokenizer, 
                 case ToolCallEventKind.Text:
                     text += happened.Text;
                     break;
-                case ToolCallEventKind.CallCompleted when !IsComplete:
+                case ToolCallEventKind.CallCompleted when request.MayCall && !IsComplete:
                     updates.Add(happened.Call!);
                     break;
                 case ToolCallEventKind.CallCut:

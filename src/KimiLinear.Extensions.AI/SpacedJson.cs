@@ -1,10 +1,10 @@
+using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace KimiLinear.Extensions.AI;
 
-/// <summary>Writes JSON with a space after each comma and colon, the form in which the model saw arguments and results.</summary>
+/// <summary>Writes JSON the way the model saw it in training: a space after each comma and colon, no character escaped without need.</summary>
 internal static class SpacedJson
 {
     public static string Write(JsonElement element)
@@ -23,7 +23,9 @@ internal static class SpacedJson
                 string separator = "";
                 foreach (JsonProperty property in element.EnumerateObject())
                 {
-                    builder.Append(separator).Append('"').Append(JsonEncodedText.Encode(property.Name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)).Append("\": ");
+                    builder.Append(separator);
+                    WriteString(property.Name, builder);
+                    builder.Append(": ");
                     Write(property.Value, builder);
                     separator = ", ";
                 }
@@ -43,11 +45,32 @@ internal static class SpacedJson
                 builder.Append(']');
                 break;
             case JsonValueKind.String:
-                builder.Append('"').Append(JsonEncodedText.Encode(element.GetString()!, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)).Append('"');
+                WriteString(element.GetString()!, builder);
                 break;
             default:
                 builder.Append(element.GetRawText());
                 break;
         }
+    }
+
+    // The framework's most relaxed encoder still escapes everything beyond the basic plane, which the model never saw.
+    private static void WriteString(string value, StringBuilder builder)
+    {
+        builder.Append('"');
+        foreach (char character in value)
+        {
+            _ = character switch
+            {
+                '"' => builder.Append("\\\""),
+                '\\' => builder.Append("\\\\"),
+                '\n' => builder.Append("\\n"),
+                '\r' => builder.Append("\\r"),
+                '\t' => builder.Append("\\t"),
+                < ' ' => builder.Append(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}"),
+                _ => builder.Append(character),
+            };
+        }
+
+        builder.Append('"');
     }
 }
