@@ -1,8 +1,8 @@
 // Uses the packages as an application does; nothing here sees the source tree. See .ci/run.
 using System.Reflection;
-using KimiLinear.Caching;
-using KimiLinear.Model;
-using KimiLinear.Tokenization;
+using KimiLinear.Extensions.AI;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
 
 if (args is not [string modelDirectory])
 {
@@ -11,23 +11,17 @@ if (args is not [string modelDirectory])
 }
 
 Console.WriteLine($"KimiLinear {PackageVersion()}");
-string reply = Reply(modelDirectory, "What is the capital of France?");
-Console.WriteLine($"The model begins its reply with '{reply}'.");
-return string.IsNullOrWhiteSpace(reply) ? 1 : 0;
+ServiceCollection services = new();
+services.AddKimiLinearChatClient(modelDirectory).UseFunctionInvocation();
+await using ServiceProvider provider = services.BuildServiceProvider();
+IChatClient client = provider.GetRequiredService<IChatClient>();
 
-static string Reply(string modelDirectory, string question)
-{
-    KimiTokenizer tokenizer = KimiTokenizer.Load(modelDirectory);
-    using KimiLinearModel model = KimiLinearModel.Load(modelDirectory);
-    using SequenceState sequence = model.CreateSequence();
+ChatOptions options = new() { Temperature = 0, Tools = [AIFunctionFactory.Create(GetWeather, "get_weather")] };
+ChatResponse response = await client.GetResponseAsync("What is the weather in Paris?", options);
+Console.WriteLine($"The model replies '{response.Text}'.");
+return response.Text == "The weather in Paris is sunny with 18 degrees." ? 0 : 1;
 
-    int[] prompt = tokenizer.Encode(
-        $"<|im_user|>user<|im_middle|>{question}<|im_end|><|im_assistant|>assistant<|im_middle|>",
-        allowSpecialTokens: true);
-    float[] logits = new float[model.Config.VocabularySize];
-    model.Forward(sequence, prompt, logits);
-    return tokenizer.Decode([Array.IndexOf(logits, logits.Max())]);
-}
+static object GetWeather(string city) => new { temperature = 18, condition = "sunny" };
 
 static string PackageVersion() =>
-    typeof(KimiLinearModel).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+    typeof(KimiLinearChatClient).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;

@@ -5,7 +5,7 @@ namespace KimiLinear.Extensions.AI.Tests;
 
 public sealed class ContextLimitTests
 {
-    private const int Context = 64;
+    private const int Context = 40;
 
     [Fact]
     public async Task GetResponseAsync_ContextFull_EndsWithLength()
