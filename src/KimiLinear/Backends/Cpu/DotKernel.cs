@@ -79,7 +79,7 @@ internal static unsafe class DotKernel<TSimd, TVector>
         }
     }
 
-    /// <summary>Two rows of x by rows of weights, four at a time.</summary>
+    /// <summary>Two rows of x by rows of weights, one after the other: memory is read fastest in one stream.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Tile2<TFormat>(MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
         where TFormat : struct, IWeightFormat
@@ -90,32 +90,42 @@ internal static unsafe class DotKernel<TSimd, TVector>
         MatMulRow y0 = output.Row(token, column);
         MatMulRow y1 = output.Row(token + 1, column);
         int row = 0;
-        for (; row + 4 <= rowCount; row += 4, w += 4 * rowBytes)
+        for (; row + 4 <= rowCount; row += 4)
         {
-            byte* w1 = w + rowBytes;
-            byte* w2 = w1 + rowBytes;
-            byte* w3 = w2 + rowBytes;
             TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
             TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
             for (int i = 0; i < columnCount; i += TSimd.Width)
             {
-                long offset = (long)i * TFormat.Size;
-                TVector a0 = TSimd.Load(x0 + i);
-                TVector a1 = TSimd.Load(x1 + i);
-                TVector b0 = TFormat.Load<TSimd, TVector>(w + offset);
-                s00 = TSimd.MultiplyAdd(a0, b0, s00);
-                s10 = TSimd.MultiplyAdd(a1, b0, s10);
-                TVector b1 = TFormat.Load<TSimd, TVector>(w1 + offset);
-                s01 = TSimd.MultiplyAdd(a0, b1, s01);
-                s11 = TSimd.MultiplyAdd(a1, b1, s11);
-                TVector b2 = TFormat.Load<TSimd, TVector>(w2 + offset);
-                s02 = TSimd.MultiplyAdd(a0, b2, s02);
-                s12 = TSimd.MultiplyAdd(a1, b2, s12);
-                TVector b3 = TFormat.Load<TSimd, TVector>(w3 + offset);
-                s03 = TSimd.MultiplyAdd(a0, b3, s03);
-                s13 = TSimd.MultiplyAdd(a1, b3, s13);
+                TVector b = TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size));
+                s00 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), b, s00);
+                s10 = TSimd.MultiplyAdd(TSimd.Load(x1 + i), b, s10);
             }
 
+            w += rowBytes;
+            for (int i = 0; i < columnCount; i += TSimd.Width)
+            {
+                TVector b = TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size));
+                s01 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), b, s01);
+                s11 = TSimd.MultiplyAdd(TSimd.Load(x1 + i), b, s11);
+            }
+
+            w += rowBytes;
+            for (int i = 0; i < columnCount; i += TSimd.Width)
+            {
+                TVector b = TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size));
+                s02 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), b, s02);
+                s12 = TSimd.MultiplyAdd(TSimd.Load(x1 + i), b, s12);
+            }
+
+            w += rowBytes;
+            for (int i = 0; i < columnCount; i += TSimd.Width)
+            {
+                TVector b = TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size));
+                s03 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), b, s03);
+                s13 = TSimd.MultiplyAdd(TSimd.Load(x1 + i), b, s13);
+            }
+
+            w += rowBytes;
             y0.Put4(row, TSimd.Sum4(s00, s01, s02, s03));
             y1.Put4(row, TSimd.Sum4(s10, s11, s12, s13));
         }
@@ -127,7 +137,7 @@ internal static unsafe class DotKernel<TSimd, TVector>
         }
     }
 
-    /// <summary>One row of x by rows of weights, four at a time.</summary>
+    /// <summary>One row of x by rows of weights, one after the other: memory is read fastest in one stream.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Tile1<TFormat>(MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
         where TFormat : struct, IWeightFormat
@@ -136,26 +146,33 @@ internal static unsafe class DotKernel<TSimd, TVector>
         float* x0 = input.Row(token);
         MatMulRow y0 = output.Row(token, column);
         int row = 0;
-        for (; row + 4 <= rowCount; row += 4, w += 4 * rowBytes)
+        for (; row + 4 <= rowCount; row += 4)
         {
-            byte* w1 = w + rowBytes;
-            byte* w2 = w1 + rowBytes;
-            byte* w3 = w2 + rowBytes;
             TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
             for (int i = 0; i < columnCount; i += TSimd.Width)
             {
-                long offset = (long)i * TFormat.Size;
-                TVector a0 = TSimd.Load(x0 + i);
-                TVector b0 = TFormat.Load<TSimd, TVector>(w + offset);
-                s00 = TSimd.MultiplyAdd(a0, b0, s00);
-                TVector b1 = TFormat.Load<TSimd, TVector>(w1 + offset);
-                s01 = TSimd.MultiplyAdd(a0, b1, s01);
-                TVector b2 = TFormat.Load<TSimd, TVector>(w2 + offset);
-                s02 = TSimd.MultiplyAdd(a0, b2, s02);
-                TVector b3 = TFormat.Load<TSimd, TVector>(w3 + offset);
-                s03 = TSimd.MultiplyAdd(a0, b3, s03);
+                s00 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size)), s00);
             }
 
+            w += rowBytes;
+            for (int i = 0; i < columnCount; i += TSimd.Width)
+            {
+                s01 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size)), s01);
+            }
+
+            w += rowBytes;
+            for (int i = 0; i < columnCount; i += TSimd.Width)
+            {
+                s02 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size)), s02);
+            }
+
+            w += rowBytes;
+            for (int i = 0; i < columnCount; i += TSimd.Width)
+            {
+                s03 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size)), s03);
+            }
+
+            w += rowBytes;
             y0.Put4(row, TSimd.Sum4(s00, s01, s02, s03));
         }
 
