@@ -20,6 +20,7 @@ public sealed class SequenceState : IDisposable
     private int[] _pages = new int[InitialPageCapacity];
     private int _pageCount;
     private int _slot = NoSlot;
+    private bool _isInStep;
     private bool _disposed;
 
     internal SequenceState(SequenceStatePool pool) => _pool = pool;
@@ -29,7 +30,15 @@ public sealed class SequenceState : IDisposable
 
     internal SequenceStatePool Pool => _pool;
 
-    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+    internal void ThrowIfUnusable()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_isInStep)
+        {
+            throw new InvalidOperationException(
+                $"A step failed while it changed the sequence, which had {Length:N0} tokens. Dispose it and start another.");
+        }
+    }
 
     /// <summary>Puts the sequence into a batch with new tokens, reserving the memory they need.</summary>
     internal void Join(ForwardBatch batch, ReadOnlySpan<int> tokenIds, LogitsRequest logits)
@@ -38,17 +47,33 @@ public sealed class SequenceState : IDisposable
         batch.Add(tokenIds, _slot, _pages, Length, logits);
     }
 
+    /// <summary>From here on the recurrent state changes: if the step fails, the sequence cannot go on.</summary>
+    internal void BeginStep() => _isInStep = true;
+
     /// <summary>Counts tokens in once a step has processed them.</summary>
-    internal void Advance(int tokenCount) => Length += tokenCount;
+    internal void EndStep(int tokenCount)
+    {
+        Length += tokenCount;
+        _isInStep = false;
+    }
 
     /// <summary>Makes an independent copy that continues from the same point.</summary>
     internal SequenceState Fork()
     {
-        ThrowIfDisposed();
+        ThrowIfUnusable();
         SequenceState copy = new(_pool);
         if (_slot != NoSlot)
         {
-            copy.Reserve(Length);
+            try
+            {
+                copy.Reserve(Length);
+            }
+            catch
+            {
+                copy.Dispose();
+                throw;
+            }
+
             _pool.Backend.CopySlot(_pool.Storage, _slot, copy._slot);
             for (int i = 0; i < CacheLayout.PagesFor(Length); i++)
             {
@@ -64,7 +89,7 @@ public sealed class SequenceState : IDisposable
     /// <summary>Copies the sequence out of the backend's memory.</summary>
     internal StateSnapshot Save()
     {
-        ThrowIfDisposed();
+        ThrowIfUnusable();
         StateSnapshot snapshot = new(_pool.Storage.Layout, Length);
         if (_slot != NoSlot)
         {
@@ -81,7 +106,7 @@ public sealed class SequenceState : IDisposable
     /// <summary>Puts an empty sequence where a snapshot was taken.</summary>
     internal void Restore(StateSnapshot snapshot)
     {
-        ThrowIfDisposed();
+        ThrowIfUnusable();
         Debug.Assert(Length == 0, "Only an empty sequence can be restored into.");
         if (snapshot.Length == 0)
         {

@@ -29,8 +29,9 @@ internal sealed class SequenceStatePool(ComputeBackend backend, CacheLayout layo
     {
         lock (_gate)
         {
+            int slot = _freeSlots.TryPop(out int free) ? free : _storage.AddSlot();
             _sequenceCount++;
-            return _freeSlots.TryPop(out int slot) ? slot : _storage.AddSlot();
+            return slot;
         }
     }
 

@@ -78,6 +78,8 @@ public sealed class KimiLinearModel : IDisposable
         Task.Run(() => Load(modelDirectory, options, progress, cancellationToken), cancellationToken);
 
     /// <summary>Starts an empty sequence; the caller disposes it.</summary>
+    /// <returns>The sequence; it takes memory from its first token on.</returns>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public SequenceState CreateSequence()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -88,10 +90,13 @@ public sealed class KimiLinearModel : IDisposable
     /// <param name="sequence">The sequence to extend.</param>
     /// <param name="tokenIds">The new tokens, at least one. [T]</param>
     /// <param name="logits">Receives the scores, or is empty when they are not wanted. [N]</param>
+    /// <exception cref="ArgumentNullException"><paramref name="sequence"/> is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentException">There are no tokens, the sequence belongs to another model, or
     /// <paramref name="logits"/> has another length than 0 or the vocabulary's size.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A token id lies outside the vocabulary.</exception>
-    /// <exception cref="InvalidOperationException">The context would grow beyond the model's limit.</exception>
+    /// <exception cref="InvalidOperationException">The context would grow beyond the model's limit, or an earlier step of the
+    /// sequence failed half way.</exception>
+    /// <exception cref="ObjectDisposedException">The model or the sequence has been disposed.</exception>
     public void Forward(SequenceState sequence, ReadOnlySpan<int> tokenIds, Span<float> logits)
     {
         if (!logits.IsEmpty)
@@ -136,10 +141,16 @@ public sealed class KimiLinearModel : IDisposable
                     entry.Sequence.Join(_context.Batch, entry.TokenIds.Span, entry.Logits);
                 }
 
+                ReserveWorkspace();
+                foreach (BatchEntry entry in entries)
+                {
+                    entry.Sequence.BeginStep();
+                }
+
                 RunBatch(logits);
                 foreach (BatchEntry entry in entries)
                 {
-                    entry.Sequence.Advance(entry.TokenIds.Length);
+                    entry.Sequence.EndStep(entry.TokenIds.Length);
                 }
             }
             finally
@@ -198,8 +209,10 @@ public sealed class KimiLinearModel : IDisposable
             {
                 _context.Observer = null;
                 sequence.Join(_context.Batch, tokenIds, request);
+                ReserveWorkspace();
+                sequence.BeginStep();
                 RunBatch(logits);
-                sequence.Advance(tokenIds.Length);
+                sequence.EndStep(tokenIds.Length);
             }
             finally
             {
@@ -207,6 +220,9 @@ public sealed class KimiLinearModel : IDisposable
             }
         }
     }
+
+    // Before anything changes: a step that finds too little memory here may be tried again.
+    private void ReserveWorkspace() => _workspace.Reserve(_context.Batch.TokenCount, _context.Batch.LogitsRowCount);
 
     private void RunBatch(Span<float> logits)
     {
@@ -247,10 +263,11 @@ public sealed class KimiLinearModel : IDisposable
     private void Validate(SequenceState sequence, ReadOnlySpan<int> tokenIds)
     {
         ArgumentNullException.ThrowIfNull(sequence);
-        sequence.ThrowIfDisposed();
+        sequence.ThrowIfUnusable();
         if (sequence.Pool != _pool)
         {
-            throw new ArgumentException("The sequence belongs to another model. Create it with this model's CreateSequence.", nameof(sequence));
+            throw new ArgumentException(
+                "The sequence belongs to another model. Create it with this model's CreateSequence.", nameof(sequence));
         }
 
         if (tokenIds.IsEmpty)

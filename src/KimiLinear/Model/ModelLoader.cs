@@ -77,7 +77,8 @@ internal static class ModelLoader
     };
 
     // One byte per memory page brings the whole file in, in the order in which it lies on the disk.
-    private static unsafe void Preload(Checkpoint checkpoint, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
+    private static unsafe void Preload(
+        Checkpoint checkpoint, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
     {
         long total = checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
         long done = 0;

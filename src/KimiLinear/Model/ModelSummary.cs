@@ -55,7 +55,9 @@ public sealed class ModelSummary
     /// <summary>Gets the number of layers whose feed-forward part is a sparse mixture of experts.</summary>
     public int SparseLayerCount => Config.SparseLayers.Count(isSparse => isSparse);
 
-    /// <summary>Gets a value indicating whether the folder holds weights; without them, every count is of the configuration.</summary>
+    /// <summary>
+    /// Gets a value indicating whether the folder holds weights; without them, every count is of the configuration.
+    /// </summary>
     public bool HasWeights => WeightFiles.Count > 0;
 
     /// <summary>Gets the paths of the weight files, in ordinal order; empty when there are none.</summary>
@@ -70,7 +72,9 @@ public sealed class ModelSummary
     /// <summary>Gets the bytes every sequence takes once it has a token, however long it grows.</summary>
     public long FixedSequenceBytes => _layout.SlotLength * CacheValueBytes;
 
-    /// <summary>Gets the bytes each token of a sequence takes besides; reserved in steps of <see cref="TokensPerPage"/>.</summary>
+    /// <summary>
+    /// Gets the bytes each token of a sequence takes besides; reserved in steps of <see cref="TokensPerPage"/>.
+    /// </summary>
     public long SequenceBytesPerToken => (long)_layout.LatentLayerCount * _layout.RowLength * CacheValueBytes;
 
     /// <summary>Gets the number of tokens for which a sequence reserves memory at a time.</summary>

@@ -16,13 +16,11 @@ internal sealed class Network(
 
     public IReadOnlyList<DecoderLayer> Layers => _layers;
 
-    /// <summary>Runs the context's batch; the logits of the rows that asked end in the workspace.</summary>
+    /// <summary>Runs the context's batch; the logits of the rows that asked end in the workspace, which has room.</summary>
     public void Forward(ForwardContext context)
     {
         ForwardBatch batch = context.Batch;
         Workspace workspace = context.Workspace;
-        workspace.Reserve(batch.TokenCount, batch.LogitsRowCount);
-
         context.Backend.Embed(embedding, batch, workspace.Hidden);
         for (int i = 0; i < _layers.Length; i++)
         {

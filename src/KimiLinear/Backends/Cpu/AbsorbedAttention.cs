@@ -44,14 +44,26 @@ internal static unsafe class AbsorbedAttention<TSimd, TVector>
 
             float* rows = task.Page(page);
             MatMulKernel<TSimd, TVector>.Multiply(
-                new MatMulInput(queries, rowLength, queryRows), rows, visible, rowLength, new MatMulOutput(scores, CacheLayout.PageTokens));
+                new MatMulInput(queries, rowLength, queryRows),
+                rows,
+                visible,
+                rowLength,
+                new MatMulOutput(scores, CacheLayout.PageTokens));
             for (int i = 0; i < queryRows; i++)
             {
                 int seen = task.VisibleRows(firstToken + (i % tokenCount), page);
                 if (seen > 0)
                 {
                     AttentionTask<TSimd, TVector>.Gather(
-                        scores + (i * CacheLayout.PageTokens), seen, scale, rows, rowLength, ref maxima[i], ref sums[i], contexts + ((long)i * rank), rank);
+                        scores + (i * CacheLayout.PageTokens),
+                        seen,
+                        scale,
+                        rows,
+                        rowLength,
+                        ref maxima[i],
+                        ref sums[i],
+                        contexts + ((long)i * rank),
+                        rank);
                 }
             }
         }
@@ -79,12 +91,19 @@ internal static unsafe class AbsorbedAttention<TSimd, TVector>
             }
 
             MatMulKernel<TSimd, TVector>.AccumulateRows(
-                new MatMulInput(source, task.QueryStride, tokenCount), task.KeyValueUp, task.KeyRow(head), nope, task.Panel, destination, rowLength);
+                new MatMulInput(source, task.QueryStride, tokenCount),
+                task.KeyValueUp,
+                task.KeyRow(head),
+                nope,
+                task.Panel,
+                destination,
+                rowLength);
         }
     }
 
     // out = V_h (context / sum) for each head and token
-    private static void ProjectValues(in AttentionTask<TSimd, TVector> task, int firstToken, int tokenCount, float* contexts, float* sums)
+    private static void ProjectValues(
+        in AttentionTask<TSimd, TVector> task, int firstToken, int tokenCount, float* contexts, float* sums)
     {
         int rank = task.Config.LatentRank;
         int valueDim = task.Config.LatentValueDim;

@@ -83,13 +83,38 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             if (count >= Backend._forms.ChunkThresholdTokens)
             {
                 DeltaChunkKernel<TSimd, TVector>.Run(
-                    scratch.Query, scratch.Key, scratch.Value, scratch.Decay, scratch.Beta, count, HeadDim, state, scratch.Kernel, output, Width);
+                    scratch.Query,
+                    scratch.Key,
+                    scratch.Value,
+                    scratch.Decay,
+                    scratch.Beta,
+                    count,
+                    HeadDim,
+                    state,
+                    scratch.Kernel,
+                    output,
+                    Width);
                 return;
             }
 
-            VectorKernel<TSimd, TVector>.Exp(scratch.Decay, count * HeadDim);
+            // Row by row: where a value lies among the vectors must not depend on how many tokens the call has.
+            for (int t = 0; t < count; t++)
+            {
+                VectorKernel<TSimd, TVector>.Exp(scratch.Decay + ((long)t * HeadDim), HeadDim);
+            }
+
             DeltaKernel<TSimd, TVector>.Run(
-                scratch.Query, scratch.Key, scratch.Value, scratch.Decay, scratch.Beta, count, HeadDim, state, scratch.Kernel, output, Width);
+                scratch.Query,
+                scratch.Key,
+                scratch.Value,
+                scratch.Decay,
+                scratch.Beta,
+                count,
+                HeadDim,
+                state,
+                scratch.Kernel,
+                output,
+                Width);
         }
 
         private readonly float* ProjectedRow(int row) => Projected + ((long)row * Weights.ProjectionDim);
@@ -131,9 +156,10 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             {
                 float* q = scratch.Query + ((long)t * HeadDim);
                 float* k = scratch.Key + ((long)t * HeadDim);
+                float* v = scratch.Value + ((long)t * HeadDim);
                 Convolve(sequence, start + t, Weights.QueryConvolution, head * HeadDim, 0, q);
                 Convolve(sequence, start + t, Weights.KeyConvolution, head * HeadDim, Width, k);
-                Convolve(sequence, start + t, Weights.ValueConvolution, head * HeadDim, 2 * Width, scratch.Value + ((long)t * HeadDim));
+                Convolve(sequence, start + t, Weights.ValueConvolution, head * HeadDim, 2 * Width, v);
                 L2Normalize(q, queryScale);
                 L2Normalize(k, 1);
             }
@@ -142,7 +168,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         private readonly void L2Normalize(float* x, float scale) => VectorKernel<TSimd, TVector>.Scale(
             x, scale / MathF.Sqrt(VectorKernel<TSimd, TVector>.SumOfSquares(x, HeadDim) + L2NormEpsilon), HeadDim);
 
-        private readonly void Convolve(int sequence, int token, Tensor convolution, int firstChannel, int partOffset, float* output)
+        private readonly void Convolve(
+            int sequence, int token, Tensor convolution, int firstChannel, int partOffset, float* output)
         {
             int taps = Backend.Config.ConvolutionWidth;
             float** inputs = stackalloc float*[taps];
@@ -151,7 +178,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 inputs[tap] = ConvolutionInput(sequence, token - (taps - 1) + tap) + partOffset + firstChannel;
             }
 
-            VectorKernel<TSimd, TVector>.Convolve(inputs, ((HostBuffer)convolution).Data + firstChannel, Width, taps, output, HeadDim);
+            float* kernel = ((HostBuffer)convolution).Data + firstChannel;
+            VectorKernel<TSimd, TVector>.Convolve(inputs, kernel, Width, taps, output, HeadDim);
         }
 
         // A token of this call, or one before it that the tail remembers.

@@ -36,7 +36,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             ProjectionDim = weights.ProjectionDim,
             Output = ((HostBuffer)output).Data,
         };
-        Run(ref job, (visible * Config.LatentHeadCount * cache.Layout.RowLength) + (batch.TokenCount * weights.KeyValueUp.Shape.ElementCount));
+        long projections = batch.TokenCount * weights.KeyValueUp.Shape.ElementCount;
+        Run(ref job, (visible * Config.LatentHeadCount * cache.Layout.RowLength) + projections);
     }
 
     /// <summary>Normalises the new tokens' latent rows and writes them to their pages.</summary>
@@ -88,6 +89,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 return;
             }
 
+            int outputWidth = Backend.Config.LatentHeadCount * Backend.Config.LatentValueDim;
             for (int sequence = 0; sequence < Batch.SequenceCount; sequence++)
             {
                 AttentionTask<TSimd, TVector> task = new()
@@ -101,7 +103,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                     TokenCount = Batch.TokenCountOf(sequence),
                     Queries = Projected + ((long)Batch.Offset(sequence) * ProjectionDim),
                     QueryStride = ProjectionDim,
-                    Output = Output + ((long)Batch.Offset(sequence) * Backend.Config.LatentHeadCount * Backend.Config.LatentValueDim),
+                    Output = Output + ((long)Batch.Offset(sequence) * outputWidth),
                     FirstHead = firstHead,
                     HeadCount = endHead - firstHead,
                     Scratch = Backend._workerScratch[worker],

@@ -48,7 +48,9 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         int active = Config.ActiveExpertCount;
         float* logits = _routerLogits.Get((long)tokenCount * expertCount);
         Project(
-            new MatMulInput(normed, Config.HiddenDim, tokenCount), (HostMatrix)weights.Router, new MatMulOutput(logits, expertCount));
+            new MatMulInput(normed, Config.HiddenDim, tokenCount),
+            (HostMatrix)weights.Router,
+            new MatMulOutput(logits, expertCount));
 
         _routing.Reserve(tokenCount, active, expertCount);
         for (int t = 0; t < tokenCount; t++)

@@ -95,7 +95,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     public override void Dispose()
     {
         _team.Dispose();
-        foreach (ScratchBuffer scratch in _panels.Concat(_workerScratch).Append(_normed).Append(_inner).Append(_routerLogits).Append(_sharedInner))
+        foreach (ScratchBuffer scratch in (ScratchBuffer[])
+            [.. _panels, .. _workerScratch, _normed, _inner, _routerLogits, _sharedInner])
         {
             scratch.Dispose();
         }

@@ -13,7 +13,8 @@ internal static unsafe class DotKernel<TSimd, TVector>
 {
     /// <summary>Four rows of x by rows of weights, four at a time.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile4<TFormat>(MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
+    public static void Tile4<TFormat>(
+        MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
         where TFormat : struct, IWeightFormat
     {
         long rowBytes = (long)columnCount * TFormat.Size;
@@ -81,7 +82,8 @@ internal static unsafe class DotKernel<TSimd, TVector>
 
     /// <summary>Two rows of x by rows of weights, one after the other: memory is read fastest in one stream.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile2<TFormat>(MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
+    public static void Tile2<TFormat>(
+        MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
         where TFormat : struct, IWeightFormat
     {
         long rowBytes = (long)columnCount * TFormat.Size;
@@ -139,7 +141,8 @@ internal static unsafe class DotKernel<TSimd, TVector>
 
     /// <summary>One row of x by rows of weights, one after the other: memory is read fastest in one stream.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile1<TFormat>(MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
+    public static void Tile1<TFormat>(
+        MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
         where TFormat : struct, IWeightFormat
     {
         long rowBytes = (long)columnCount * TFormat.Size;

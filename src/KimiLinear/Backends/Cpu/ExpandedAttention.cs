@@ -12,7 +12,7 @@ internal static unsafe class ExpandedAttention<TSimd, TVector>
     {
         int keyDim = task.Config.QkHeadDim;
         int valueDim = task.Config.LatentValueDim;
-        long length = (CacheLayout.PageTokens * (long)(keyDim + valueDim)) + (BlockTokens * CacheLayout.PageTokens) + (2L * task.TokenCount);
+        long length = (CacheLayout.PageTokens * (long)(keyDim + valueDim + BlockTokens)) + (2L * task.TokenCount);
         float* keys = task.Scratch.Get(length);                              // [PageTokens, Nope + P]
         float* values = keys + (CacheLayout.PageTokens * (long)keyDim);      // [PageTokens, V]
         float* scores = values + (CacheLayout.PageTokens * (long)valueDim);  // [BlockTokens, PageTokens]
@@ -47,6 +47,7 @@ internal static unsafe class ExpandedAttention<TSimd, TVector>
         int nope = task.Config.QkNopeHeadDim;
         int rope = task.Config.QkRopeHeadDim;
         int keyDim = task.Config.QkHeadDim;
+        int valueDim = task.Config.LatentValueDim;
         int rowLength = task.Config.LatentCacheDim;
         int count = task.VisibleRows(task.TokenCount - 1, page);
         float* rows = task.Page(page);
@@ -54,15 +55,23 @@ internal static unsafe class ExpandedAttention<TSimd, TVector>
         MatMulKernel<TSimd, TVector>.Multiply(
             latents, task.KeyValueUp, task.KeyRow(head), nope, task.Panel, new MatMulOutput(keys, keyDim));
         MatMulKernel<TSimd, TVector>.Multiply(
-            latents, task.KeyValueUp, task.KeyRow(head) + nope, task.Config.LatentValueDim, task.Panel, new MatMulOutput(values, task.Config.LatentValueDim));
+            latents, task.KeyValueUp, task.KeyRow(head) + nope, valueDim, task.Panel, new MatMulOutput(values, valueDim));
         for (int s = 0; s < count; s++)
         {
-            new ReadOnlySpan<float>(rows + ((long)s * rowLength) + rank, rope).CopyTo(new Span<float>(keys + ((long)s * keyDim) + nope, rope));
+            float* shared = rows + ((long)s * rowLength) + rank;
+            new ReadOnlySpan<float>(shared, rope).CopyTo(new Span<float>(keys + ((long)s * keyDim) + nope, rope));
         }
     }
 
     private static void AttendPage(
-        in AttentionTask<TSimd, TVector> task, int head, int page, float* keys, float* values, float* scores, float* maxima, float* sums)
+        in AttentionTask<TSimd, TVector> task,
+        int head,
+        int page,
+        float* keys,
+        float* values,
+        float* scores,
+        float* maxima,
+        float* sums)
     {
         int keyDim = task.Config.QkHeadDim;
         int valueDim = task.Config.LatentValueDim;

@@ -2,7 +2,7 @@ using System.Runtime.Intrinsics;
 
 namespace KimiLinear.Backends;
 
-/// <summary>The vector operations the kernels are written in, so that each kernel is written once for every register width.</summary>
+/// <summary>The vector operations the kernels are written in, so that each kernel is written once for all widths.</summary>
 /// <remarks>Implemented by structs only: the JIT compiles a kernel anew for each and inlines every member.</remarks>
 internal unsafe interface ISimd<TVector>
     where TVector : struct

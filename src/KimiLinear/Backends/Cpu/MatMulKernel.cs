@@ -51,7 +51,8 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                         input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow);
                     break;
                 case DataType.Float32:
-                    Multiply<Float32Weights>(input, 0, input.Count, part.Data + (offset * 4), count, matrix.ColumnCount, output, row - firstRow);
+                    Multiply<Float32Weights>(
+                        input, 0, input.Count, part.Data + (offset * 4), count, matrix.ColumnCount, output, row - firstRow);
                     break;
                 default:
                     throw new NotSupportedException($"Weights of type {part.DataType} cannot be multiplied.");
@@ -150,7 +151,14 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
     }
 
     private static void Multiply<TFormat>(
-        MatMulInput input, int token, int tokenEnd, byte* rows, int rowCount, int columnCount, MatMulOutput output, int firstColumn)
+        MatMulInput input,
+        int token,
+        int tokenEnd,
+        byte* rows,
+        int rowCount,
+        int columnCount,
+        MatMulOutput output,
+        int firstColumn)
         where TFormat : struct, IWeightFormat
     {
         long rowBytes = (long)columnCount * TFormat.Size;
@@ -186,7 +194,14 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
     }
 
     private static void MultiplySingly<TFormat>(
-        MatMulInput input, int token, int tokenEnd, byte* rows, int rowCount, int columnCount, MatMulOutput output, int firstColumn)
+        MatMulInput input,
+        int token,
+        int tokenEnd,
+        byte* rows,
+        int rowCount,
+        int columnCount,
+        MatMulOutput output,
+        int firstColumn)
         where TFormat : struct, IWeightFormat
     {
         for (int t = token; t < tokenEnd; t++)

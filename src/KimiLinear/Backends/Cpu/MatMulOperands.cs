@@ -21,7 +21,8 @@ internal readonly unsafe struct MatMulInput(float* data, long stride, int count,
 /// <param name="add">Whether to add to what is there.</param>
 /// <param name="indices">Which rows, in order; <see langword="null"/> for the first ones.</param>
 /// <param name="scales">A factor per row; <see langword="null"/> for none.</param>
-internal readonly unsafe struct MatMulOutput(float* data, long stride, bool add = false, int* indices = null, float* scales = null)
+internal readonly unsafe struct MatMulOutput(
+    float* data, long stride, bool add = false, int* indices = null, float* scales = null)
 {
     /// <summary>The same rows, counting columns from another one.</summary>
     public MatMulOutput FromColumn(int column) => new(data + column, stride, add, indices, scales);

@@ -34,7 +34,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
         Vector128<uint> bits = Widen(source);
         Vector128<uint> sign = (bits & Vector128.Create(0x8000u)) << 16;
         // The exponent is re-biased by a multiplication, which is exact and also right for subnormal numbers.
-        Vector128<float> magnitude = ((bits & Vector128.Create(0x7FFFu)) << 13).AsSingle() * Vector128.Create(Float16Weights.ExponentRebias);
+        Vector128<float> rebias = Vector128.Create(Float16Weights.ExponentRebias);
+        Vector128<float> magnitude = ((bits & Vector128.Create(0x7FFFu)) << 13).AsSingle() * rebias;
         // An exponent of all ones is infinity or NaN and stays all ones.
         Vector128<uint> special = Vector128.GreaterThanOrEqual(bits & Vector128.Create(0x7FFFu), Vector128.Create(0x7C00u))
             & Vector128.Create(0x7F800000u);
@@ -89,7 +90,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float MaxAcross(Vector128<float> value) => MathF.Max(MathF.Max(value[0], value[1]), MathF.Max(value[2], value[3]));
+    public static float MaxAcross(Vector128<float> value) =>
+        MathF.Max(MathF.Max(value[0], value[1]), MathF.Max(value[2], value[3]));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<uint> Widen(ushort* source) =>

@@ -32,7 +32,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
         Vector256<uint> bits = Widen(source);
         Vector256<uint> sign = (bits & Vector256.Create(0x8000u)) << 16;
         // The exponent is re-biased by a multiplication, which is exact and also right for subnormal numbers.
-        Vector256<float> magnitude = ((bits & Vector256.Create(0x7FFFu)) << 13).AsSingle() * Vector256.Create(Float16Weights.ExponentRebias);
+        Vector256<float> rebias = Vector256.Create(Float16Weights.ExponentRebias);
+        Vector256<float> magnitude = ((bits & Vector256.Create(0x7FFFu)) << 13).AsSingle() * rebias;
         // An exponent of all ones is infinity or NaN and stays all ones.
         Vector256<uint> special = Vector256.GreaterThanOrEqual(bits & Vector256.Create(0x7FFFu), Vector256.Create(0x7C00u))
             & Vector256.Create(0x7F800000u);

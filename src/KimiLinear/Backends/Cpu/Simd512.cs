@@ -32,7 +32,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
         Vector512<uint> bits = Widen(source);
         Vector512<uint> sign = (bits & Vector512.Create(0x8000u)) << 16;
         // The exponent is re-biased by a multiplication, which is exact and also right for subnormal numbers.
-        Vector512<float> magnitude = ((bits & Vector512.Create(0x7FFFu)) << 13).AsSingle() * Vector512.Create(Float16Weights.ExponentRebias);
+        Vector512<float> rebias = Vector512.Create(Float16Weights.ExponentRebias);
+        Vector512<float> magnitude = ((bits & Vector512.Create(0x7FFFu)) << 13).AsSingle() * rebias;
         // An exponent of all ones is infinity or NaN and stays all ones.
         Vector512<uint> special = Vector512.GreaterThanOrEqual(bits & Vector512.Create(0x7FFFu), Vector512.Create(0x7C00u))
             & Vector512.Create(0x7F800000u);

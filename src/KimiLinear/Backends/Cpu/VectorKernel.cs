@@ -3,7 +3,9 @@ using System.Runtime.CompilerServices;
 namespace KimiLinear.Backends;
 
 /// <summary>Operations on single rows.</summary>
-/// <remarks>What remains after the last whole vector is done value by value, so a row's result depends on its length alone.</remarks>
+/// <remarks>
+/// What remains after the last whole vector is done value by value, so a row's result depends on its length alone.
+/// </remarks>
 internal static unsafe class VectorKernel<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct

@@ -58,14 +58,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
         _failure = null;
         _pending = Count - 1;
         Interlocked.Increment(ref _generation);
-        if (Volatile.Read(ref _parkedWorkers) > 0)
-        {
-            lock (_gate)
-            {
-                Monitor.PulseAll(_gate);
-            }
-        }
-
+        bool interrupted = Volatile.Read(ref _parkedWorkers) > 0 && WakeWorkers();
         try
         {
             job.Execute(0, Count);
@@ -75,7 +68,12 @@ internal sealed unsafe class WorkerTeam : IDisposable
             Interlocked.CompareExchange(ref _failure, exception, null);
         }
 
-        AwaitWorkers();
+        interrupted |= AwaitWorkers();
+        if (interrupted)
+        {
+            Thread.CurrentThread.Interrupt();
+        }
+
         if (_failure is not null)
         {
             ExceptionDispatchInfo.Throw(_failure);
@@ -165,22 +163,32 @@ internal sealed unsafe class WorkerTeam : IDisposable
         }
     }
 
-    private void AwaitWorkers()
+    // The job lies in the caller's frame: until all workers are done, the caller may not leave, not even interrupted. Whether it
+    // was is returned.
+    private bool WakeWorkers()
+    {
+        bool interrupted = EnterGate();
+        Monitor.PulseAll(_gate);
+        Monitor.Exit(_gate);
+        return interrupted;
+    }
+
+    private bool AwaitWorkers()
     {
         long deadline = Stopwatch.GetTimestamp() + SpinTicks;
         do
         {
             if (Volatile.Read(ref _pending) == 0)
             {
-                return;
+                return false;
             }
 
             Thread.SpinWait(8);
         }
         while (Stopwatch.GetTimestamp() < deadline);
 
-        bool interrupted = false;
-        lock (_gate)
+        bool interrupted = EnterGate();
+        try
         {
             Interlocked.Exchange(ref _parkedCaller, 1);
             while (Volatile.Read(ref _pending) != 0)
@@ -191,17 +199,33 @@ internal sealed unsafe class WorkerTeam : IDisposable
                 }
                 catch (ThreadInterruptedException)
                 {
-                    // The job lies in the caller's frame: it may not leave while workers use it.
                     interrupted = true;
                 }
             }
 
             Interlocked.Exchange(ref _parkedCaller, 0);
+            return interrupted;
         }
-
-        if (interrupted)
+        finally
         {
-            Thread.CurrentThread.Interrupt();
+            Monitor.Exit(_gate);
+        }
+    }
+
+    private bool EnterGate()
+    {
+        bool interrupted = false;
+        while (true)
+        {
+            try
+            {
+                Monitor.Enter(_gate);
+                return interrupted;
+            }
+            catch (ThreadInterruptedException)
+            {
+                interrupted = true;
+            }
         }
     }
 }

@@ -69,13 +69,13 @@ internal static class ExpertSelection
     private static void DropWeakGroups(Span<float> biased, int groupCount, int keptCount)
     {
         int groupSize = biased.Length / groupCount;
-        Span<float> groupScores = stackalloc float[groupCount];
+        Span<float> groupScores = groupCount <= StackLimit ? stackalloc float[groupCount] : new float[groupCount];
         for (int group = 0; group < groupCount; group++)
         {
             groupScores[group] = SumOfTwoLargest(biased.Slice(group * groupSize, groupSize));
         }
 
-        Span<bool> kept = stackalloc bool[groupCount];
+        Span<bool> kept = groupCount <= StackLimit ? stackalloc bool[groupCount] : new bool[groupCount];
         for (int i = 0; i < keptCount; i++)
         {
             int best = IndexOfMax(groupScores);
@@ -112,7 +112,7 @@ internal static class ExpertSelection
         return values.Length == 1 ? largest : largest + second;
     }
 
-    // The first of equals. NaN scores never win, and index 0 stands in if there is nothing else.
+    // The first of equals. NaN never wins; where there is nothing else, some index still comes out.
     private static int IndexOfMax(ReadOnlySpan<float> values)
     {
         int best = 0;

@@ -40,7 +40,8 @@ internal sealed unsafe class HostCache(CacheLayout layout) : CacheStorage(layout
 
     /// <summary>The latent row of one cached token.</summary>
     public float* Row(int[] pageTable, int position, int latentLayer) => // [R + P]
-        Page(pageTable[position / CacheLayout.PageTokens], latentLayer) + (position % CacheLayout.PageTokens * (long)Layout.RowLength);
+        Page(pageTable[position / CacheLayout.PageTokens], latentLayer)
+        + (position % CacheLayout.PageTokens * (long)Layout.RowLength);
 
     public Span<float> Slot(int slot) => new(_slots[slot].Data, checked((int)Layout.SlotLength));
 

@@ -8,7 +8,10 @@ internal sealed class HostExperts : Tensor
     private readonly HostMatrix[] _experts;
 
     public HostExperts(object owner, int partsPerExpert, ReadOnlySpan<StoredTensor> parts)
-        : base(parts[0].DataType, new Shape(parts.Length / partsPerExpert, partsPerExpert * parts[0].Shape[0], parts[0].Shape[1]), owner)
+        : base(
+            parts[0].DataType,
+            new Shape(parts.Length / partsPerExpert, partsPerExpert * parts[0].Shape[0], parts[0].Shape[1]),
+            owner)
     {
         _experts = new HostMatrix[parts.Length / partsPerExpert];
         for (int i = 0; i < _experts.Length; i++)

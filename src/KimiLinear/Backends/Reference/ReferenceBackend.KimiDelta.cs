@@ -41,7 +41,7 @@ internal sealed unsafe partial class ReferenceBackend
                         v,
                         LogDecay(weights, decayInput.AsSpan(first, headDim), head),
                         Sigmoid(beta[head]),
-                        new Span<float>(state + (head * headDim * headDim), headDim * headDim),
+                        new Span<float>(state + ((long)head * headDim * headDim), headDim * headDim),
                         result);
 
                     float[] normed = RmsNorm(result, Vector(weights.OutputNorm));

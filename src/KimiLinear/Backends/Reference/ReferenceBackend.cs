@@ -3,7 +3,7 @@ using KimiLinear.Tensors;
 
 namespace KimiLinear.Backends;
 
-/// <summary>Every operator in plain float32 loops: the reading copy, and the oracle the fast backends are tested against.</summary>
+/// <summary>Every operator in plain float32 loops: the reading copy, and what the fast backends are tested against.</summary>
 /// <remarks>It may allocate and it is slow; it has one form of each operator, computed token by token.</remarks>
 internal sealed unsafe partial class ReferenceBackend(KimiLinearConfig config) : HostBackend(config)
 {
