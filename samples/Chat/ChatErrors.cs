@@ -12,5 +12,6 @@ internal static class ChatErrors
         or ModelFormatException            // a damaged or unsupported file of the model
         or IOException                     // a file or folder that is missing
         or UnauthorizedAccessException     // ... or may not be read
-        or ArgumentException;              // a request the client refuses, such as a conversation beyond the context
+        or ArgumentException               // a request the client refuses, such as a conversation beyond the context
+        or InvalidOperationException;      // a model that computes no numbers, because its weights are damaged
 }

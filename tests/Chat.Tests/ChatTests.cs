@@ -92,6 +92,24 @@ public sealed class ChatTests
         AssertFailedWith(file, run);
     }
 
+    [Fact]
+    public async Task Run_WeightsAreNoNumbers_SaysSo()
+    {
+        using TemporaryFolder folder = TemporaryFolder.CopyOf(ChatProcess.SmallModel);
+        using (FileStream stream = File.OpenWrite(Path.Combine(folder.Path, "model.safetensors")))
+        {
+            // All bits set are no number in any of the data types.
+            byte[] damage = new byte[stream.Length / 2];
+            damage.AsSpan().Fill(byte.MaxValue);
+            stream.Position = stream.Length - damage.Length;
+            stream.Write(damage);
+        }
+
+        ChatRun run = await ChatProcess.RunAsync("", "--model", folder.Path, "Hello");
+
+        AssertFailedWith("weights are damaged", run);
+    }
+
     [Theory]
     [InlineData("--frobnicate", "There is no option --frobnicate.")]
     [InlineData("--model", "--model needs a value.")]

@@ -39,6 +39,11 @@ internal static class ChatCommand
         command.SetAction(async (result, cancellationToken) =>
         {
             string directory = result.GetRequiredValue(model);
+            if (result.GetValue(prompt) is { } given && string.IsNullOrWhiteSpace(given))
+            {
+                throw new CommandException("The prompt is empty. Leave it out to type questions.");
+            }
+
             KimiLinearConfig config = ModelFolder.LoadConfig(directory);
             GenerationConfig recommended = GenerationConfig.Load(directory);
             GenerationOptions options = new()

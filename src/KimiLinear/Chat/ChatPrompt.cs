@@ -22,11 +22,6 @@ public sealed record ChatPrompt(
     /// <exception cref="NotSupportedException">A message holds something other than text, such as an image.</exception>
     public static ChatPrompt FromJson(JsonElement json)
     {
-        if (json.ValueKind != JsonValueKind.Object)
-        {
-            throw new JsonField(json, "The request").Error($"must be an object, but is {JsonField.Describe(json)}");
-        }
-
         JsonField request = new(json, "");
         return new ChatPrompt(
             [.. request.Required("messages").Items().Select(ChatTurnReader.Read)],

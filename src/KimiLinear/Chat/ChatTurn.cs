@@ -36,7 +36,7 @@ public sealed record ChatTurn
         get;
         init
         {
-            ArgumentNullException.ThrowIfNull(value);
+            ArgumentNullException.ThrowIfNull(value, nameof(ToolCalls));
             field = value;
         }
     } = [];

@@ -35,7 +35,7 @@ internal static class ChatTurnReader
     private static string ReadPart(JsonField part)
     {
         string? type = part.Optional("type")?.AsString();
-        bool isImage = type == "image" || ImageKeys.Any(key => part.Element.TryGetProperty(key, out _));
+        bool isImage = type == "image" || ImageKeys.Any(part.Has);
         if (isImage || (type is not (null or "text") && part.Optional("text") is null))
         {
             throw new NotSupportedException(

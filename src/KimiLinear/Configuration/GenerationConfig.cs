@@ -31,7 +31,9 @@ public sealed record GenerationConfig
     /// </summary>
     public float? RepetitionPenalty { get; init; }
 
-    /// <summary>Gets the longest text, prompt included, in tokens (<c>max_length</c>).</summary>
+    /// <summary>
+    /// Gets the longest text, prompt included, in tokens (<c>max_length</c>). For information: nothing here limits a reply to it.
+    /// </summary>
     public int? MaxLength { get; init; }
 
     /// <summary>Gets a value indicating whether tokens are drawn rather than the best one taken (<c>do_sample</c>).</summary>

@@ -3,7 +3,8 @@ namespace KimiLinear.Configuration;
 /// <summary>The dimensions and switches of one Kimi-Linear model, as its <c>config.json</c> states them.</summary>
 /// <remarks>
 /// Layer indices are zero-based here, whatever the file counts from. Immutable and safe to share between threads.
-/// Every value is validated when it is read: a configuration that exists can be run.
+/// Every value is validated when it is read: what <see cref="Load"/> and <see cref="Parse"/> return can be run. One made by hand
+/// is not checked.
 /// </remarks>
 public sealed record KimiLinearConfig
 {
@@ -28,10 +29,14 @@ public sealed record KimiLinearConfig
     /// <summary>Gets the number of Kimi Delta Attention heads (<c>linear_attn_config.num_heads</c>).</summary>
     public required int DeltaHeadCount { get; init; }
 
-    /// <summary>Gets the key and value width of a Kimi Delta Attention head (<c>linear_attn_config.head_dim</c>, K = V).</summary>
+    /// <summary>
+    /// Gets the key and value width of a Kimi Delta Attention head (<c>linear_attn_config.head_dim</c>, K = V).
+    /// </summary>
     public required int DeltaHeadDim { get; init; }
 
-    /// <summary>Gets the number of taps of the short convolutions (<c>linear_attn_config.short_conv_kernel_size</c>, W).</summary>
+    /// <summary>
+    /// Gets the number of taps of the short convolutions (<c>linear_attn_config.short_conv_kernel_size</c>, W).
+    /// </summary>
     public required int ConvolutionWidth { get; init; }
 
     /// <summary>Gets the number of latent attention heads (<c>num_attention_heads</c>).</summary>
@@ -43,7 +48,9 @@ public sealed record KimiLinearConfig
     /// <summary>Gets the per-head key width that comes from the latent row (<c>qk_nope_head_dim</c>).</summary>
     public required int QkNopeHeadDim { get; init; }
 
-    /// <summary>Gets the key width shared by all heads (<c>qk_rope_head_dim</c>, P); it keeps its name though nothing is rotated.</summary>
+    /// <summary>
+    /// Gets the key width shared by all heads (<c>qk_rope_head_dim</c>, P); it keeps its name though nothing is rotated.
+    /// </summary>
     public required int QkRopeHeadDim { get; init; }
 
     /// <summary>Gets the value width of a latent attention head (<c>v_head_dim</c>).</summary>
@@ -55,19 +62,25 @@ public sealed record KimiLinearConfig
     /// <summary>Gets the number of routed experts a token visits (<c>num_experts_per_token</c>, A).</summary>
     public required int ActiveExpertCount { get; init; }
 
-    /// <summary>Gets the number of experts every token visits (<c>num_shared_experts</c>); they are stored as one wider expert.</summary>
+    /// <summary>
+    /// Gets the number of experts every token visits (<c>num_shared_experts</c>); they are stored as one wider expert.
+    /// </summary>
     public required int SharedExpertCount { get; init; }
 
     /// <summary>Gets the width of one expert (<c>moe_intermediate_size</c>, F).</summary>
     public required int ExpertDim { get; init; }
 
-    /// <summary>Gets the number of groups the experts are divided into for selection (<c>num_expert_group</c>); 1 means no groups.</summary>
+    /// <summary>
+    /// Gets the number of groups the experts are divided into for selection (<c>num_expert_group</c>); 1 means no groups.
+    /// </summary>
     public required int ExpertGroupCount { get; init; }
 
     /// <summary>Gets the number of groups kept by the selection (<c>topk_group</c>).</summary>
     public required int ActiveExpertGroupCount { get; init; }
 
-    /// <summary>Gets a value indicating whether the weights of the chosen experts are scaled to sum to one (<c>moe_renormalize</c>).</summary>
+    /// <summary>
+    /// Gets a value indicating whether the weights of the chosen experts are scaled to sum to one (<c>moe_renormalize</c>).
+    /// </summary>
     public required bool NormalizeRouterWeights { get; init; }
 
     /// <summary>Gets the factor on the routed experts' weights (<c>routed_scaling_factor</c>).</summary>
@@ -76,7 +89,9 @@ public sealed record KimiLinearConfig
     /// <summary>Gets the longest context the model accepts, in tokens (<c>model_max_length</c>).</summary>
     public required int MaxContextTokens { get; init; }
 
-    /// <summary>Gets the ids that end a reply (<c>eos_token_id</c>, a number or a list); empty when the file names none.</summary>
+    /// <summary>
+    /// Gets the ids that end a reply (<c>eos_token_id</c>, a number or a list); empty when the file names none.
+    /// </summary>
     public required IReadOnlyList<int> EosTokenIds { get; init; }
 
     /// <summary>Gets the id that may begin a text (<c>bos_token_id</c>); never added by itself.</summary>

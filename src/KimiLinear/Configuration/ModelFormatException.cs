@@ -1,6 +1,6 @@
 namespace KimiLinear.Configuration;
 
-/// <summary>A file of a model cannot be used: it is damaged, incomplete, or describes something this library cannot run.</summary>
+/// <summary>A file of a model cannot be used: it is damaged, incomplete, or describes what this library cannot run.</summary>
 /// <remarks>The message says what is wrong, in which file, and what to do about it.</remarks>
 public class ModelFormatException : Exception
 {

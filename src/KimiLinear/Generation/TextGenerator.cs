@@ -56,6 +56,11 @@ public sealed class TextGenerator
     /// <exception cref="ArgumentException">The prompt is empty or longer than the model's context.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The prompt or the logit bias names a token the model lacks.</exception>
     /// <exception cref="OperationCanceledException">The request was cancelled, thrown while reading.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The model's scores are not numbers, or every token is forbidden; thrown while reading, as is whatever a logits processor
+    /// throws.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed, thrown while reading.</exception>
     public IAsyncEnumerable<GeneratedToken> GenerateAsync(
         ReadOnlyMemory<int> promptTokenIds,
         GenerationOptions? options = null,

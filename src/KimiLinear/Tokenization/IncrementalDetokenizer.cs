@@ -7,7 +7,7 @@ namespace KimiLinear.Tokenization;
 /// <remarks>
 /// A character's bytes may be spread over several tokens; they are held back until the character is complete. All that
 /// <see cref="Append"/> and <see cref="Flush"/> return, joined, is what <see cref="KimiTokenizer.Decode"/> makes of all the
-/// tokens. Use one for each stream; it is not safe to share between threads.
+/// tokens, with special tokens left out or included alike. Use one for each stream; it is not safe to share between threads.
 /// </remarks>
 public sealed class IncrementalDetokenizer
 {

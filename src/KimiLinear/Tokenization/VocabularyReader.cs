@@ -30,8 +30,10 @@ internal static class VocabularyReader
         if (new FileInfo(path).Length is long fileBytes and > MaxFileBytes)
         {
             throw new TokenizerFormatException(
-                $"The vocabulary '{path}' must be at most {MaxFileBytes:N0} bytes long, but has {fileBytes:N0}. "
-                + "It is not a tiktoken.model: download it again.",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The vocabulary '{path}' must be at most {MaxFileBytes:N0} bytes long, but has {fileBytes:N0}. "
+                    + $"It is not a tiktoken.model: download it again."),
                 path);
         }
 
@@ -96,8 +98,10 @@ internal static class VocabularyReader
             if (vocabulary.FindRank([(byte)value]) == Vocabulary.NoRank)
             {
                 throw new TokenizerFormatException(
-                    $"Every single byte must be a token, but of the {vocabulary.Count:N0} tokens in '{path}' none is the byte "
-                    + $"0x{value:X2}. The file is incomplete: download it again.",
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"Every single byte must be a token, but of the {vocabulary.Count:N0} tokens in '{path}' none is the byte "
+                        + $"0x{value:X2}. The file is incomplete: download it again."),
                     path);
             }
         }

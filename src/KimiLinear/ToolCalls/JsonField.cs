@@ -20,6 +20,10 @@ internal readonly record struct JsonField(JsonElement Element, string Path)
     public JsonField? Optional(string name) =>
         Member(name) is { ValueKind: not JsonValueKind.Null } value ? new JsonField(value, Join(name)) : null;
 
+    /// <summary>Whether there is such a member, null or not.</summary>
+    /// <exception cref="JsonException">This is no object.</exception>
+    public bool Has(string name) => Member(name) is not null;
+
     /// <summary>The items of an array.</summary>
     /// <exception cref="JsonException">This is no array.</exception>
     public IReadOnlyList<JsonField> Items()
@@ -64,7 +68,7 @@ internal readonly record struct JsonField(JsonElement Element, string Path)
     /// <summary>An exception whose message names this place and says <paramref name="problem"/>.</summary>
     public JsonException Error(string problem, Exception? cause = null)
     {
-        string message = $"{Path} {problem}.";
+        string message = $"{(Path.Length == 0 ? "The request" : Path)} {problem}.";
         return new JsonException(message, Path, null, null, cause);
     }
 
@@ -86,7 +90,15 @@ internal readonly record struct JsonField(JsonElement Element, string Path)
             throw Error($"must be an object, but is {Describe(Element)}");
         }
 
-        return Element.TryGetProperty(name, out JsonElement value) ? value : null;
+        try
+        {
+            return Element.TryGetProperty(name, out JsonElement value) ? value : null;
+        }
+        catch (InvalidOperationException exception)
+        {
+            // The search reads the other names on its way.
+            throw Error("holds a name with half of a surrogate pair, which no text can hold", exception);
+        }
     }
 
     private string Join(string name) => Path.Length == 0 ? name : $"{Path}.{name}";

@@ -27,6 +27,14 @@ public sealed class ChatPromptTests
     [InlineData("""{"messages":[],"tools":{}}""", "tools must be an array, but is an object.")]
     [InlineData("""{"messages":[],"tools":[{"function":{}}]}""", "tools[0].function.name is missing.")]
     [InlineData("""{"messages":[],"add_generation_prompt":1}""", "add_generation_prompt must be true or false, but is a number.")]
+    [InlineData(
+        """{"\ud800abcdefghijkl":1,"messages":[]}""", "The request holds a name with half of a surrogate pair, which no text can hold.")]
+    [InlineData(
+        """{"messages":[{"role":"user","content":[{"\ud800_url":1,"text":""}]}]}""",
+        "messages[0].content[0] holds a name with half of a surrogate pair, which no text can hold.")]
+    [InlineData(
+        """{"messages":[],"tools":[{"function":{"\ud800abcdefghijkl":1,"name":"add"}}]}""",
+        "tools[0].function holds a name with half of a surrogate pair, which no text can hold.")]
     public void FromJson_AnotherShape_SaysWhatIsWrongWhere(string json, string message) =>
         Assert.Equal(message, Assert.Throws<JsonException>(() => ChatPrompt.FromJson(JsonElement.Parse(json))).Message);
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using KimiLinear.Tokenization;
 using Xunit;
 
@@ -133,6 +134,28 @@ public sealed class KimiTokenizerLoadTests : IDisposable
         TokenizerFormatException exception = Assert.Throws<TokenizerFormatException>(_folder.Load);
 
         Assert.Contains("at most 67,108,864 bytes long, but has 3,221,225,472", exception.Message);
+    }
+
+    [Fact]
+    public void Load_FaultUnderAnotherCulture_StatesNumbersTheSameWay()
+    {
+        _folder.WriteVocabulary(Enumerable.Range(0, 1000).Select(value => new byte[] { 1, (byte)(value >> 8), (byte)value }));
+        var points = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        points.NumberFormat.NumberGroupSeparator = ".";
+        CultureInfo before = CultureInfo.CurrentCulture;
+
+        TokenizerFormatException exception;
+        try
+        {
+            CultureInfo.CurrentCulture = points;
+            exception = Assert.Throws<TokenizerFormatException>(_folder.Load);
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = before;
+        }
+
+        Assert.Contains("of the 1,000 tokens", exception.Message);
     }
 
     [Fact]
