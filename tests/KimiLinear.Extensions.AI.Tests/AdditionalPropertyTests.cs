@@ -40,6 +40,9 @@ public sealed class AdditionalPropertyTests(TinyModel tiny)
     {
         new Dictionary<int, float> { [EndOfTurn] = 100 },
         new Dictionary<string, object?> { [$"{EndOfTurn}"] = 100 },
+        new Dictionary<int, double> { [EndOfTurn] = 100 },
+        new Dictionary<string, float> { [$"{EndOfTurn}"] = 100 },
+        new Dictionary<string, JsonElement> { [$"{EndOfTurn}"] = JsonSerializer.SerializeToElement(100) },
         JsonSerializer.SerializeToElement(new Dictionary<int, int> { [EndOfTurn] = 100 }),
     };
 
