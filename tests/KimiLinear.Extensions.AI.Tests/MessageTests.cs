@@ -92,9 +92,10 @@ public sealed class MessageTests(TinyModel tiny)
     [MemberData(nameof(Pictures), DisableDiscoveryEnumeration = true)]
     public void Contents_OtherThanText_AreRefused(AIContent picture)
     {
-        NotSupportedException exception = Assert.Throws<NotSupportedException>(
-            () => { tiny.Client.GetStreamingResponseAsync(
-                [new ChatMessage(ChatRole.User, [new TextContent("What is this?"), picture])]); });
+        ChatMessage message = new(ChatRole.User, [new TextContent("What is this?"), picture]);
+
+        NotSupportedException exception =
+            Assert.Throws<NotSupportedException>(() => { tiny.Client.GetStreamingResponseAsync([message]); });
 
         Assert.Contains(picture.GetType().Name, exception.Message, StringComparison.Ordinal);
     }
