@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Globalization;
 using System.Text.Json;
 using KimiLinear.Generation;
@@ -138,8 +139,17 @@ internal static class ChatOptionsMapping
             IEnumerable<KeyValuePair<string, object?>> pairs => Collect(pairs.Select(pair => (pair.Key, pair.Value))),
             JsonElement { ValueKind: JsonValueKind.Object } json =>
                 Collect(json.EnumerateObject().Select(property => (property.Name, (object?)property.Value))),
+            IDictionary dictionary => Collect(Entries(dictionary)),
             _ => null,
         };
+    }
+
+    private static IEnumerable<(string Id, object? Bias)> Entries(IDictionary dictionary)
+    {
+        foreach (DictionaryEntry entry in dictionary)
+        {
+            yield return (Convert.ToString(entry.Key, CultureInfo.InvariantCulture) ?? "", entry.Value);
+        }
     }
 
     private static Dictionary<int, float> Collect(IEnumerable<(string Id, object? Bias)> pairs)

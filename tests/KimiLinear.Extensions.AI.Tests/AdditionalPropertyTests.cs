@@ -4,7 +4,7 @@ using Xunit;
 
 namespace KimiLinear.Extensions.AI.Tests;
 
-/// <summary>The options that have no member of their own; their values come in whatever form the caller's configuration made.</summary>
+/// <summary>The options without a member of their own, with values in whatever form a configuration makes of them.</summary>
 public sealed class AdditionalPropertyTests(TinyModel tiny)
 {
     private const string Story = "Tell me a story about a blue bear.";
@@ -40,6 +40,9 @@ public sealed class AdditionalPropertyTests(TinyModel tiny)
     {
         new Dictionary<int, float> { [EndOfTurn] = 100 },
         new Dictionary<string, object?> { [$"{EndOfTurn}"] = 100 },
+        new Dictionary<int, double> { [EndOfTurn] = 100 },
+        new Dictionary<string, float> { [$"{EndOfTurn}"] = 100 },
+        new Dictionary<string, JsonElement> { [$"{EndOfTurn}"] = JsonSerializer.SerializeToElement(100) },
         JsonSerializer.SerializeToElement(new Dictionary<int, int> { [EndOfTurn] = 100 }),
     };
 

@@ -33,7 +33,8 @@ public sealed class ConcurrencyTests(TinyModel tiny)
             alone[i] = (await AskAsync(tiny.Client, i, CancellationToken.None)).Text;
         }
 
-        Task<string?>[] requests = [.. Enumerable.Range(0, RequestCount).Select(i => i % 2 == 0 ? CancelMidwayAsync(i) : ReadAsync(i))];
+        Task<string?>[] requests = [.. Enumerable.Range(0, RequestCount).Select(
+            i => i % 2 == 0 ? CancelMidwayAsync(i) : ReadAsync(i))];
         string?[] texts = await Task.WhenAll(requests);
 
         Assert.All(Enumerable.Range(0, RequestCount), i => Assert.Equal(i % 2 == 0 ? null : alone[i], texts[i]));
@@ -73,7 +74,8 @@ public sealed class ConcurrencyTests(TinyModel tiny)
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (ChatResponseUpdate update in Stream(tiny.Client, 0, CancellationToken.None).WithCancellation(cancellation.Token))
+            await foreach (ChatResponseUpdate update in Stream(tiny.Client, 0, CancellationToken.None).WithCancellation(
+                cancellation.Token))
             {
                 await cancellation.CancelAsync();
             }
@@ -126,7 +128,8 @@ public sealed class ConcurrencyTests(TinyModel tiny)
     [Fact]
     public async Task GetResponseAsync_AnotherReaderStopsReading_IsServed()
     {
-        await using IAsyncEnumerator<ChatResponseUpdate> stalled = Stream(tiny.Client, 0, CancellationToken.None).GetAsyncEnumerator();
+        await using IAsyncEnumerator<ChatResponseUpdate> stalled =
+            Stream(tiny.Client, 0, CancellationToken.None).GetAsyncEnumerator();
         Assert.True(await stalled.MoveNextAsync());
 
         ChatResponse other = await AskAsync(tiny.Client, 1, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(30));

@@ -40,7 +40,10 @@ public sealed class ContextLimitTests
         using KimiLinearChatClient client = KimiLinearChatClient.Load(TinyModel.Folder);
         ChatOptions options = new()
         {
-            AdditionalProperties = new() { [KimiLinearChatClient.LogitBiasProperty] = new Dictionary<int, float> { [1_000_000] = 1 } },
+            AdditionalProperties = new()
+            {
+                [KimiLinearChatClient.LogitBiasProperty] = new Dictionary<int, float> { [1_000_000] = 1 },
+            },
         };
 
         Assert.Throws<ArgumentOutOfRangeException>(() => { client.GetStreamingResponseAsync("Hello!", options); });

@@ -121,7 +121,8 @@ public sealed class DependencyInjectionTests
         services.AddKimiLinearChatClient(options => options.MaxConcurrentRequests = -1);
         using ServiceProvider provider = services.BuildServiceProvider();
 
-        OptionsValidationException exception = Assert.Throws<OptionsValidationException>(() => { provider.GetRequiredService<IChatClient>(); });
+        OptionsValidationException exception =
+            Assert.Throws<OptionsValidationException>(() => { provider.GetRequiredService<IChatClient>(); });
 
         Assert.Equal(2, exception.Failures.Count());
     }
@@ -185,10 +186,12 @@ public sealed class DependencyInjectionTests
         ServiceCollection services = new();
 
         Assert.ThrowsAny<ArgumentException>(() => services.AddKimiLinearChatClient(" "));
-        Assert.Throws<ArgumentNullException>("configure", () => services.AddKimiLinearChatClient((Action<KimiLinearChatClientOptions>)null!));
+        Assert.Throws<ArgumentNullException>(
+            "configure", () => services.AddKimiLinearChatClient((Action<KimiLinearChatClientOptions>)null!));
         Assert.Throws<ArgumentNullException>("section", () => services.AddKimiLinearChatClient((IConfiguration)null!));
         Assert.Throws<ArgumentNullException>("services", () => ((IServiceCollection)null!).AddKimiLinearChatClient("folder"));
-        Assert.ThrowsAny<ArgumentException>(() => services.AddKeyedKimiLinearChatClient("", options => options.ModelPath = "folder"));
+        Assert.ThrowsAny<ArgumentException>(
+            () => services.AddKeyedKimiLinearChatClient("", options => options.ModelPath = "folder"));
     }
 
     // Later values replace earlier ones of the same name.

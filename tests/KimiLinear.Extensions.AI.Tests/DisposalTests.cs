@@ -48,7 +48,8 @@ public sealed class DisposalTests(TinyModel tiny)
     public async Task Dispose_UnderLoad_EndsEveryRequest(bool ownsModel)
     {
         using KimiLinearChatClient client = ownsModel
-            ? KimiLinearChatClient.Load(new KimiLinearChatClientOptions { ModelPath = TinyModel.Folder, MaxConcurrentRequests = 4 })
+            ? KimiLinearChatClient.Load(
+                new KimiLinearChatClientOptions { ModelPath = TinyModel.Folder, MaxConcurrentRequests = 4 })
             : tiny.CreateClient(new KimiLinearChatClientOptions { MaxConcurrentRequests = 4 });
         TaskCompletionSource isRunning = new();
         Task[] requests = [.. Enumerable.Range(0, 12).Select(ReadAsync)];
@@ -58,14 +59,19 @@ public sealed class DisposalTests(TinyModel tiny)
 
         foreach (Task request in requests)
         {
-            ObjectDisposedException exception = await Assert.ThrowsAsync<ObjectDisposedException>(() => request.WaitAsync(Patience));
+            ObjectDisposedException exception =
+                await Assert.ThrowsAsync<ObjectDisposedException>(() => request.WaitAsync(Patience));
             Assert.Equal(nameof(KimiLinearChatClient), exception.ObjectName);
         }
 
         async Task ReadAsync(int seed)
         {
             // Without a token that ends it, a reply lasts until the client goes.
-            ChatOptions options = new() { Seed = seed, RawRepresentationFactory = _ => new Generation.GenerationOptions { StopTokenIds = [] } };
+            ChatOptions options = new()
+            {
+                Seed = seed,
+                RawRepresentationFactory = _ => new Generation.GenerationOptions { StopTokenIds = [] },
+            };
             await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync("Hello!", options))
             {
                 isRunning.TrySetResult();

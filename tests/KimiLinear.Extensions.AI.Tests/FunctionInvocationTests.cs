@@ -81,7 +81,8 @@ public sealed class FunctionInvocationTests(TinyModel tiny)
     {
         ScriptedReply script = new(
             tiny.Tokenizer,
-            Written.Calls(("functions.get_weather:0", "{\"city\": \"Oslo\"}"), ("functions.get_weather:1", "{\"city\": \"Rome\"}")),
+            Written.Calls(("functions.get_weather:0", "{\"city\": \"Oslo\"}"),
+                ("functions.get_weather:1", "{\"city\": \"Rome\"}")),
             "Both are fine.");
         using IChatClient client = tiny.CreateClient().AsBuilder()
             .UseFunctionInvocation(configure: invoking => invoking.AllowConcurrentInvocation = concurrently).Build();
@@ -109,7 +110,8 @@ public sealed class FunctionInvocationTests(TinyModel tiny)
             history.AddMessages(response);
         }
 
-        string[] ids = [.. history.SelectMany(message => message.Contents).OfType<FunctionCallContent>().Select(call => call.CallId)];
+        string[] ids = [.. history.SelectMany(message => message.Contents).OfType<FunctionCallContent>().Select(
+            call => call.CallId)];
         Assert.Equal(["functions.get_weather:0", "functions.get_weather:1", "functions.get_weather:2"], ids);
     }
 
@@ -117,12 +119,15 @@ public sealed class FunctionInvocationTests(TinyModel tiny)
     public async Task GetResponseAsync_ModelRepeatsAnId_TheCallGetsAFreshOne()
     {
         ScriptedReply script = new(
-            tiny.Tokenizer, Written.Calls(("functions.add:0", "{}"), ("functions.add:0", "{}"), ("call_1", "{\"a\": 1, \"b\": 2}")));
+            tiny.Tokenizer, Written.Calls(
+                ("functions.add:0", "{}"), ("functions.add:0", "{}"), ("call_1", "{\"a\": 1, \"b\": 2}")));
         ChatMessage[] history =
         [
             new(ChatRole.User, "Add."),
-            new(ChatRole.Assistant, [new FunctionCallContent("functions.add:0", "add"), new FunctionCallContent("functions.add:7", "add")]),
-            new(ChatRole.Tool, [new FunctionResultContent("functions.add:0", 1), new FunctionResultContent("functions.add:7", 2)]),
+            new(ChatRole.Assistant, [new FunctionCallContent("functions.add:0", "add"),
+                new FunctionCallContent("functions.add:7", "add")]),
+            new(ChatRole.Tool, [new FunctionResultContent("functions.add:0", 1),
+                new FunctionResultContent("functions.add:7", 2)]),
         ];
 
         ChatResponse response = await tiny.Client.GetResponseAsync(
@@ -144,7 +149,8 @@ public sealed class FunctionInvocationTests(TinyModel tiny)
         foreach (string city in (string[])["Paris", "Oslo", "Rome"])
         {
             history.Add(new ChatMessage(ChatRole.User, $"What is the weather in {city}?"));
-            ChatResponse asked = await client.GetResponseAsync(history, TinyModel.Greedy(weather), TestContext.Current.CancellationToken);
+            ChatResponse asked = await client.GetResponseAsync(
+                history, TinyModel.Greedy(weather), TestContext.Current.CancellationToken);
             history.AddMessages(asked);
             ToolApprovalRequestContent request = Assert.Single(
                 asked.Messages.SelectMany(message => message.Contents).OfType<ToolApprovalRequestContent>());

@@ -37,7 +37,8 @@ public sealed class MessageTests(TinyModel tiny)
     [Fact]
     public void Messages_Null_AreRefusedAtOnce()
     {
-        Assert.Throws<ArgumentNullException>("messages", () => { tiny.Client.GetStreamingResponseAsync((IEnumerable<ChatMessage>)null!); });
+        Assert.Throws<ArgumentNullException>(
+            "messages", () => { tiny.Client.GetStreamingResponseAsync((IEnumerable<ChatMessage>)null!); });
         Assert.Throws<ArgumentNullException>("messages", () => { tiny.Client.GetStreamingResponseAsync([null!]); });
     }
 
@@ -77,7 +78,8 @@ public sealed class MessageTests(TinyModel tiny)
         await PromptAsync(new ChatMessage(ChatRole.Assistant, "Yes.")),
         await PromptAsync(new ChatMessage(
             ChatRole.Assistant,
-            [new TextReasoningContent("secret"), new TextContent("Yes."), new UsageContent(new UsageDetails()), new ErrorContent("oops")])));
+            [new TextReasoningContent("secret"), new TextContent("Yes."), new UsageContent(new UsageDetails()),
+                new ErrorContent("oops")])));
 
     public static TheoryData<AIContent> Pictures() => new()
     {
@@ -90,8 +92,10 @@ public sealed class MessageTests(TinyModel tiny)
     [MemberData(nameof(Pictures), DisableDiscoveryEnumeration = true)]
     public void Contents_OtherThanText_AreRefused(AIContent picture)
     {
-        NotSupportedException exception = Assert.Throws<NotSupportedException>(
-            () => { tiny.Client.GetStreamingResponseAsync([new ChatMessage(ChatRole.User, [new TextContent("What is this?"), picture])]); });
+        ChatMessage message = new(ChatRole.User, [new TextContent("What is this?"), picture]);
+
+        NotSupportedException exception =
+            Assert.Throws<NotSupportedException>(() => { tiny.Client.GetStreamingResponseAsync([message]); });
 
         Assert.Contains(picture.GetType().Name, exception.Message, StringComparison.Ordinal);
     }
@@ -112,7 +116,8 @@ public sealed class MessageTests(TinyModel tiny)
         Assert.Equal("Yes.", response.Text);
         Assert.Contains(text, script.Prompt, StringComparison.Ordinal);
         Assert.Equal(
-            plain.PromptTokenIds.Where(tiny.Tokenizer.IsSpecialToken), script.PromptTokenIds.Where(tiny.Tokenizer.IsSpecialToken));
+            plain.PromptTokenIds.Where(tiny.Tokenizer.IsSpecialToken),
+            script.PromptTokenIds.Where(tiny.Tokenizer.IsSpecialToken));
     }
 
     [Fact]
@@ -121,7 +126,8 @@ public sealed class MessageTests(TinyModel tiny)
         List<ChatMessage> messages =
         [
             new(ChatRole.User, "Add 1 and 2."),
-            new(ChatRole.Assistant, [new FunctionCallContent("my-id", "add", new Dictionary<string, object?> { ["a"] = 1, ["b"] = 2 })]),
+            new(ChatRole.Assistant, [new FunctionCallContent(
+                "my-id", "add", new Dictionary<string, object?> { ["a"] = 1, ["b"] = 2 })]),
             new(ChatRole.Tool, [new FunctionResultContent("my-id", 3)]),
         ];
         ChatOptions options = new()

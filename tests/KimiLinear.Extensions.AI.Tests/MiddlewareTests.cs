@@ -27,8 +27,10 @@ public sealed class MiddlewareTests(TinyModel tiny)
         IChatClient client = tiny.Client.AsBuilder().UseDistributedCache(new InMemoryCache()).Build();
         ChatOptions options = new() { Temperature = 0, Tools = [Tools.GetWeather()] };
 
-        ChatResponse first = await client.GetStreamingResponseAsync("What is the weather in Paris?", options).ToChatResponseAsync();
-        ChatResponse second = await client.GetStreamingResponseAsync("What is the weather in Paris?", options).ToChatResponseAsync();
+        ChatResponse first = await client.GetStreamingResponseAsync(
+            "What is the weather in Paris?", options).ToChatResponseAsync();
+        ChatResponse second = await client.GetStreamingResponseAsync(
+            "What is the weather in Paris?", options).ToChatResponseAsync();
 
         Assert.Equal(first.ResponseId, second.ResponseId);
         Assert.Equal(ChatFinishReason.ToolCalls, second.FinishReason);
@@ -60,7 +62,8 @@ public sealed class MiddlewareTests(TinyModel tiny)
         ChatResponse called = await tiny.Client.GetResponseAsync(history, options, TestContext.Current.CancellationToken);
         history.AddMessages(called);
         string id = Assert.Single(called.Messages[0].Contents.OfType<FunctionCallContent>()).CallId;
-        history.Add(new ChatMessage(ChatRole.Tool, [new FunctionResultContent(id, new { temperature = 18, condition = "sunny" })]));
+        history.Add(new ChatMessage(ChatRole.Tool,
+            [new FunctionResultContent(id, new { temperature = 18, condition = "sunny" })]));
 
         string json = JsonSerializer.Serialize(history, AIJsonUtilities.DefaultOptions);
         List<ChatMessage> read = JsonSerializer.Deserialize<List<ChatMessage>>(json, AIJsonUtilities.DefaultOptions)!;
@@ -74,7 +77,8 @@ public sealed class MiddlewareTests(TinyModel tiny)
     {
         ChatClientMetadata metadata = tiny.Client.GetService<ChatClientMetadata>()!;
 
-        Assert.Contains("kimilinear", JsonSerializer.Serialize(metadata, AIJsonUtilities.DefaultOptions), StringComparison.Ordinal);
+        Assert.Contains("kimilinear", JsonSerializer.Serialize(metadata, AIJsonUtilities.DefaultOptions),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -86,7 +90,8 @@ public sealed class MiddlewareTests(TinyModel tiny)
             options.MaxOutputTokens = 4;
         }).Build();
 
-        ChatResponse response = await client.GetResponseAsync("Count to 14.", cancellationToken: TestContext.Current.CancellationToken);
+        ChatResponse response = await client.GetResponseAsync(
+            "Count to 14.", cancellationToken: TestContext.Current.CancellationToken);
 
         Assert.Equal(4, response.Usage!.OutputTokenCount);
     }

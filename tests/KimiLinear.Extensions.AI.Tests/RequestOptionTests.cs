@@ -47,7 +47,8 @@ public sealed class RequestOptionTests(TinyModel tiny)
         using KimiLinearChatClient client = tiny.CreateClient(new KimiLinearChatClientOptions { DefaultMaxOutputTokens = 3 });
 
         ChatResponse limited = await client.GetResponseAsync("Count to 14.", TinyModel.Greedy());
-        ChatResponse stated = await client.GetResponseAsync("Count to 14.", new ChatOptions { Temperature = 0, MaxOutputTokens = 4 });
+        ChatResponse stated = await client.GetResponseAsync(
+            "Count to 14.", new ChatOptions { Temperature = 0, MaxOutputTokens = 4 });
 
         Assert.Equal(3, limited.Usage!.OutputTokenCount);
         Assert.Equal(4, stated.Usage!.OutputTokenCount);
@@ -128,7 +129,8 @@ public sealed class RequestOptionTests(TinyModel tiny)
     [Fact]
     public async Task ModelId_Another_IsRefused()
     {
-        InvalidOperationException exception = await Assert.ThrowsAsync<InvalidOperationException>(() => CountAsync(new() { ModelId = "gpt-9" }));
+        InvalidOperationException exception =
+            await Assert.ThrowsAsync<InvalidOperationException>(() => CountAsync(new() { ModelId = "gpt-9" }));
 
         Assert.Contains("gpt-9", exception.Message, StringComparison.Ordinal);
         Assert.Contains(nameof(ChatOptions.ModelId), exception.Message, StringComparison.Ordinal);
@@ -157,7 +159,8 @@ public sealed class RequestOptionTests(TinyModel tiny)
         { new() { ToolMode = ChatToolMode.RequireAny, Tools = [Tools.Add()] }, nameof(ChatOptions.ToolMode) },
         { new() { ToolMode = ChatToolMode.RequireSpecific("add"), Tools = [Tools.Add()] }, nameof(ChatOptions.ToolMode) },
         { new() { Tools = [new HostedWebSearchTool()] }, nameof(ChatOptions.Tools) },
-        { new() { ContinuationToken = ResponseContinuationToken.FromBytes(new byte[] { 1 }) }, nameof(ChatOptions.ContinuationToken) },
+        { new() { ContinuationToken = ResponseContinuationToken.FromBytes(new byte[] { 1 }) },
+            nameof(ChatOptions.ContinuationToken) },
     };
 
     [Theory]
@@ -218,10 +221,13 @@ public sealed class RequestOptionTests(TinyModel tiny)
     [Fact]
     public async Task Tools_DeclarationWithoutCode_IsDeclared()
     {
-        JsonElement schema = JsonSerializer.SerializeToElement(new { type = "object", properties = new { city = new { type = "string" } } });
-        ChatOptions options = TinyModel.Greedy(AIFunctionFactory.CreateDeclaration("get_weather", "Get the current weather for a city", schema));
+        JsonElement schema = JsonSerializer.SerializeToElement(
+            new { type = "object", properties = new { city = new { type = "string" } } });
+        ChatOptions options = TinyModel.Greedy(
+            AIFunctionFactory.CreateDeclaration("get_weather", "Get the current weather for a city", schema));
 
-        ChatResponse response = await tiny.Client.GetResponseAsync("What is the weather in Paris?", options, TestContext.Current.CancellationToken);
+        ChatResponse response = await tiny.Client.GetResponseAsync(
+            "What is the weather in Paris?", options, TestContext.Current.CancellationToken);
 
         Assert.Equal("get_weather", Assert.IsType<FunctionCallContent>(Assert.Single(response.Messages[0].Contents)).Name);
     }
@@ -247,7 +253,8 @@ public sealed class RequestOptionTests(TinyModel tiny)
 
         await tiny.Client.GetResponseAsync("Hello!", script.Options(tool), TestContext.Current.CancellationToken);
 
-        Assert.All(["order", "Orders things", "How many", "\"integer\""], part => Assert.Contains(part, script.Prompt, StringComparison.Ordinal));
+        Assert.All(["order", "Orders things", "How many", "\"integer\""],
+            part => Assert.Contains(part, script.Prompt, StringComparison.Ordinal));
     }
 
     private Task<ChatResponse> CountAsync(ChatOptions options)

@@ -14,7 +14,8 @@ public sealed class SamplingOptionTests(TinyModel tiny)
     public async Task NoOptions_TwoRequests_Differ()
     {
         // The model recommends a temperature of 0.6; one story in eight being different is certain enough.
-        string[] stories = await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ => (await tiny.Client.GetResponseAsync(Story)).Text));
+        string[] stories = await Task.WhenAll(
+            Enumerable.Range(0, 8).Select(async _ => (await tiny.Client.GetResponseAsync(Story)).Text));
 
         Assert.True(stories.Distinct().Count() > 1);
     }
@@ -36,7 +37,8 @@ public sealed class SamplingOptionTests(TinyModel tiny)
 
     [Fact]
     public async Task Temperature_High_ChangesTheReply() =>
-        Assert.NotEqual(await AskAsync(new() { Seed = 5, Temperature = 0.6f }), await AskAsync(new() { Seed = 5, Temperature = 3 }));
+        Assert.NotEqual(await AskAsync(new() { Seed = 5, Temperature = 0.6f }),
+            await AskAsync(new() { Seed = 5, Temperature = 3 }));
 
     [Theory]
     [InlineData(-0.1f)]
@@ -51,14 +53,16 @@ public sealed class SamplingOptionTests(TinyModel tiny)
 
     [Fact]
     public async Task TopP_One_ChangesNothing() =>
-        Assert.Equal(await AskAsync(new() { Temperature = 2, Seed = 3 }), await AskAsync(new() { Temperature = 2, Seed = 3, TopP = 1 }));
+        Assert.Equal(await AskAsync(new() { Temperature = 2, Seed = 3 }),
+            await AskAsync(new() { Temperature = 2, Seed = 3, TopP = 1 }));
 
     [Theory]
     [InlineData(0f)]
     [InlineData(-1f)]
     [InlineData(1.1f)]
     [InlineData(float.NaN)]
-    public async Task TopP_OutOfRange_IsRefused(float value) => await RefuseAsync(new() { TopP = value }, nameof(ChatOptions.TopP));
+    public async Task TopP_OutOfRange_IsRefused(float value) =>
+        await RefuseAsync(new() { TopP = value }, nameof(ChatOptions.TopP));
 
     [Fact]
     public async Task TopK_One_IsGreedy() =>
@@ -66,7 +70,8 @@ public sealed class SamplingOptionTests(TinyModel tiny)
 
     [Fact]
     public async Task TopK_Zero_IsOff() =>
-        Assert.Equal(await AskAsync(new() { Temperature = 2, Seed = 3 }), await AskAsync(new() { Temperature = 2, Seed = 3, TopK = 0 }));
+        Assert.Equal(await AskAsync(new() { Temperature = 2, Seed = 3 }),
+            await AskAsync(new() { Temperature = 2, Seed = 3, TopK = 0 }));
 
     [Fact]
     public async Task TopK_Negative_IsRefused() => await RefuseAsync(new() { TopK = -1 }, nameof(ChatOptions.TopK));
@@ -74,7 +79,8 @@ public sealed class SamplingOptionTests(TinyModel tiny)
     [Fact]
     public async Task FrequencyPenalty_High_ChangesTheReply() =>
         Assert.NotEqual(
-            await AskAsync(new() { Seed = 3, Temperature = 2 }), await AskAsync(new() { Seed = 3, Temperature = 2, FrequencyPenalty = 2 }));
+            await AskAsync(new() { Seed = 3, Temperature = 2 }),
+            await AskAsync(new() { Seed = 3, Temperature = 2, FrequencyPenalty = 2 }));
 
     [Theory]
     [InlineData(-2.1f)]
@@ -86,7 +92,8 @@ public sealed class SamplingOptionTests(TinyModel tiny)
     [Fact]
     public async Task PresencePenalty_High_ChangesTheReply() =>
         Assert.NotEqual(
-            await AskAsync(new() { Seed = 3, Temperature = 2 }), await AskAsync(new() { Seed = 3, Temperature = 2, PresencePenalty = 2 }));
+            await AskAsync(new() { Seed = 3, Temperature = 2 }),
+            await AskAsync(new() { Seed = 3, Temperature = 2, PresencePenalty = 2 }));
 
     [Theory]
     [InlineData(-2.1f)]
@@ -102,14 +109,16 @@ public sealed class SamplingOptionTests(TinyModel tiny)
     [InlineData(long.MinValue)]
     [InlineData(long.MaxValue)]
     public async Task Seed_Same_GivesTheSameReply(long seed) =>
-        Assert.Equal(await AskAsync(new() { Seed = seed, Temperature = 2 }), await AskAsync(new() { Seed = seed, Temperature = 2 }));
+        Assert.Equal(await AskAsync(new() { Seed = seed, Temperature = 2 }),
+            await AskAsync(new() { Seed = seed, Temperature = 2 }));
 
     [Theory]
     [InlineData(1L, 1L + (1L << 32))]
     [InlineData(1L, 1L + (1L << 63))]
     [InlineData(-1L, 0xFFFF_FFFFL)]
     public async Task Seed_DifferentInHighBits_GivesAnotherReply(long one, long other) =>
-        Assert.NotEqual(await AskAsync(new() { Seed = one, Temperature = 2 }), await AskAsync(new() { Seed = other, Temperature = 2 }));
+        Assert.NotEqual(await AskAsync(new() { Seed = one, Temperature = 2 }),
+            await AskAsync(new() { Seed = other, Temperature = 2 }));
 
     [Fact]
     public async Task RawRepresentationFactory_GenerationOptions_WinsAndIsFilledUp()

@@ -30,7 +30,11 @@ internal sealed class ScriptedReply(KimiTokenizer tokenizer, params string[] rep
         Tools = tools.Length > 0 ? tools : null,
         RawRepresentationFactory = _ => new GenerationOptions
         {
-            SamplingOptions = new SamplingOptions { Temperature = 0, Processors = [new Processor(Script(_requestCount++), _prompts)] },
+            SamplingOptions = new SamplingOptions
+            {
+                Temperature = 0,
+                Processors = [new Processor(Script(_requestCount++), _prompts)],
+            },
         },
     };
 

@@ -61,7 +61,8 @@ public sealed class ServiceTests(TinyModel tiny)
     [Fact]
     public void Constructor_LimitBelowOne_IsRefused()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => tiny.CreateClient(new KimiLinearChatClientOptions { MaxConcurrentRequests = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => tiny.CreateClient(new KimiLinearChatClientOptions { MaxConcurrentRequests = 0 }));
         ArgumentOutOfRangeException exception = Assert.Throws<ArgumentOutOfRangeException>(
             () => tiny.CreateClient(new KimiLinearChatClientOptions { DefaultMaxOutputTokens = 0 }));
         Assert.Contains(nameof(KimiLinearChatClientOptions.DefaultMaxOutputTokens), exception.Message, StringComparison.Ordinal);
@@ -72,13 +73,16 @@ public sealed class ServiceTests(TinyModel tiny)
     {
         Assert.Throws<ArgumentNullException>("options", () => KimiLinearChatClient.Load((KimiLinearChatClientOptions)null!));
         Assert.Contains(
-            nameof(KimiLinearChatClientOptions.ModelPath), Assert.Throws<ArgumentException>(() => KimiLinearChatClient.Load("")).Message, StringComparison.Ordinal);
-        Assert.Contains("no/such/folder", Assert.Throws<ArgumentException>(() => KimiLinearChatClient.Load("no/such/folder")).Message, StringComparison.Ordinal);
+            nameof(KimiLinearChatClientOptions.ModelPath),
+            Assert.Throws<ArgumentException>(() => KimiLinearChatClient.Load("")).Message, StringComparison.Ordinal);
+        Assert.Contains("no/such/folder", Assert.Throws<ArgumentException>(
+            () => KimiLinearChatClient.Load("no/such/folder")).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Load_Cancelled_Throws() => Assert.ThrowsAny<OperationCanceledException>(
-        () => KimiLinearChatClient.Load(new KimiLinearChatClientOptions { ModelPath = TinyModel.Folder }, new CancellationToken(canceled: true)));
+        () => KimiLinearChatClient.Load(new KimiLinearChatClientOptions { ModelPath = TinyModel.Folder },
+            new CancellationToken(canceled: true)));
 
     [Fact]
     public void Load_Progress_IsReported()

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace KimiLinear.Extensions.AI.Tests;
 
-/// <summary>What the updates of one reply must be like for the middleware to put them together; true of any chat client.</summary>
+/// <summary>What the updates of a reply must be like for middleware to put them together, for any chat client.</summary>
 internal static class StreamRules
 {
     /// <summary>Collects a reply's updates, checks them, and returns what they add up to.</summary>
@@ -66,7 +66,8 @@ internal static class StreamRules
     private static void CheckText(IReadOnlyList<ChatResponseUpdate> updates)
     {
         UTF8Encoding strict = new(false, throwOnInvalidBytes: true);
-        foreach (string text in updates.SelectMany(update => update.Contents).OfType<TextContent>().Select(content => content.Text))
+        foreach (string text in updates.SelectMany(update => update.Contents).OfType<TextContent>().Select(
+            content => content.Text))
         {
             Assert.NotEqual("", text);
             Assert.DoesNotContain('\uFFFD', text);
@@ -82,7 +83,8 @@ internal static class StreamRules
         Assert.Equal(updates[^1].FinishReason, response.FinishReason);
         FunctionCallContent[] calls = [.. message.Contents.OfType<FunctionCallContent>()];
         Assert.Equal(calls.Length, calls.Select(call => call.CallId).Distinct().Count());
-        Assert.True(calls.Length == 0 || response.FinishReason != ChatFinishReason.Stop, "A reply with calls must not end with Stop.");
+        Assert.True(calls.Length == 0 || response.FinishReason != ChatFinishReason.Stop,
+            "A reply with calls must not end with Stop.");
         UsageDetails usage = response.Usage!;
         Assert.True(usage.InputTokenCount > 0);
         Assert.True(usage.OutputTokenCount > 0);

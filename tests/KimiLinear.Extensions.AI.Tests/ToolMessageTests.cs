@@ -21,8 +21,10 @@ public sealed class ToolMessageTests(TinyModel tiny)
 
     [Fact]
     public async Task Calls_AfterTextOfTheAssistant_JoinItsTurn() => Assert.Equal(
-        await PromptAsync(new ChatMessage(ChatRole.Assistant, [new TextContent("Wait."), new FunctionCallContent("functions.add:0", "add")])),
-        await PromptAsync(new(ChatRole.Assistant, "Wait."), new(ChatRole.Assistant, [new FunctionCallContent("functions.add:0", "add")])));
+        await PromptAsync(new ChatMessage(
+            ChatRole.Assistant, [new TextContent("Wait."), new FunctionCallContent("functions.add:0", "add")])),
+        await PromptAsync(new(ChatRole.Assistant, "Wait."),
+            new(ChatRole.Assistant, [new FunctionCallContent("functions.add:0", "add")])));
 
     [Fact]
     public async Task Results_SeveralInOneMessage_AreATurnEach()
@@ -30,7 +32,8 @@ public sealed class ToolMessageTests(TinyModel tiny)
         FunctionCallContent[] calls = [new("functions.add:0", "add"), new("functions.add:1", "add")];
         FunctionResultContent[] results = [new("functions.add:0", 3), new("functions.add:1", 7)];
 
-        string together = await PromptAsync(new ChatMessage(ChatRole.Assistant, [.. calls]), new ChatMessage(ChatRole.Tool, [.. results]));
+        string together = await PromptAsync(
+            new ChatMessage(ChatRole.Assistant, [.. calls]), new ChatMessage(ChatRole.Tool, [.. results]));
         string apart = await PromptAsync(
             new(ChatRole.Assistant, [.. calls]), new(ChatRole.Tool, [results[0]]), new(ChatRole.Tool, [results[1]]));
 
@@ -92,7 +95,8 @@ public sealed class ToolMessageTests(TinyModel tiny)
             ["none"] = null,
         };
 
-        string prompt = await PromptAsync(new ChatMessage(ChatRole.Assistant, [new FunctionCallContent("functions.add:0", "add", arguments)]));
+        string prompt = await PromptAsync(
+            new ChatMessage(ChatRole.Assistant, [new FunctionCallContent("functions.add:0", "add", arguments)]));
 
         Assert.Contains(
             "{\"text\": \"ü\", \"number\": 1, \"element\": 2.5, \"list\": [1, \"x\", null], \"nested\": {\"deep\": true}, \"none\": null}",

@@ -43,7 +43,8 @@ public sealed class ToolTests(TinyModel tiny)
     {
         ScriptedReply script = new(
             tiny.Tokenizer,
-            Written.Calls(("functions.get_weather:0", "{\"city\": \"Paris\"}"), ("functions.get_time:1", "{\"city\": \"Rome\"}")));
+            Written.Calls(("functions.get_weather:0", "{\"city\": \"Paris\"}"),
+                ("functions.get_time:1", "{\"city\": \"Rome\"}")));
         ChatOptions options = script.Options(Tools.GetWeather(), Tools.GetTime());
         options.AllowMultipleToolCalls = false;
 
@@ -80,7 +81,8 @@ public sealed class ToolTests(TinyModel tiny)
 
         FunctionCallContent call = Assert.Single(CallsOf(response));
         Assert.Null(call.Exception);
-        Dictionary<string, JsonElement> values = call.Arguments!.ToDictionary(pair => pair.Key, pair => Assert.IsType<JsonElement>(pair.Value));
+        Dictionary<string, JsonElement> values =
+            call.Arguments!.ToDictionary(pair => pair.Key, pair => Assert.IsType<JsonElement>(pair.Value));
         Assert.Equal("a \"b\" ü", values["text"].GetString());
         Assert.Equal(12, values["number"].GetInt32());
         Assert.Equal(1.5, values["real"].GetDouble());
@@ -129,7 +131,8 @@ public sealed class ToolTests(TinyModel tiny)
     {
         ScriptedReply script = new(
             tiny.Tokenizer,
-            Written.Calls(("functions.get_weather:0", "{\"city\": \"Paris\"}"), ("functions.get_time:1", "{\"city\": \"Rome\"}")));
+            Written.Calls(("functions.get_weather:0", "{\"city\": \"Paris\"}"),
+                ("functions.get_time:1", "{\"city\": \"Rome\"}")));
         ChatOptions options = script.Options(Tools.GetWeather(), Tools.GetTime());
         options.MaxOutputTokens = script.TokenCount - 6;
 
