@@ -100,9 +100,11 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
             case DataType.Float16:
                 Widen<Float16Weights>(part.Data + (offset * 2), matrix.ColumnCount, destination);
                 break;
-            default:
+            case DataType.Float32:
                 Widen<Float32Weights>(part.Data + (offset * 4), matrix.ColumnCount, destination);
                 break;
+            default:
+                throw new NotSupportedException($"Weights of type {part.DataType} cannot be multiplied.");
         }
     }
 

@@ -1,0 +1,175 @@
+using KimiLinear.Backends;
+using KimiLinear.Configuration;
+using KimiLinear.Tensors;
+using KimiLinear.Tests.TestSupport;
+using Xunit;
+
+namespace KimiLinear.Tests.Backends;
+
+/// <summary>Attention with sizes that are no multiple of any vector, and with more threads than heads.</summary>
+public sealed unsafe class AwkwardSizesTests
+{
+    private const double Tolerance = 5e-6;
+
+    private static readonly KimiLinearConfig Config = KimiLinearConfig.Load(Golden.Model("plain")) with
+    {
+        DeltaHeadCount = 3,
+        DeltaHeadDim = 12,
+        LatentHeadCount = 3,
+        LatentRank = 21,
+        QkNopeHeadDim = 12,
+        QkRopeHeadDim = 5,
+        LatentValueDim = 7,
+    };
+
+    public static TheoryData<string, int> Cases() =>
+        [.. Backend.Production.SelectMany(backend => (int[])[1, 2, 5], (backend, threads) => (backend, threads))];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void LatentAttention_SeveralSteps_MatchesReference(string backend, int threads)
+    {
+        using ComputeBackend fast = Backend.Create(backend, Config, threads);
+        using ComputeBackend plain = Backend.Create(Backend.Reference, Config, 1);
+
+        List<float[]> actual = RunLatent(fast, [70, 1, 2, 130, 1]);
+        List<float[]> expected = RunLatent(plain, [70, 1, 2, 130, 1]);
+
+        for (int i = 0; i < expected.Count; i++)
+        {
+            TensorAssert.Close(actual[i], expected[i], Tolerance, $"step {i}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void KimiDelta_SeveralSteps_MatchesReference(string backend, int threads)
+    {
+        using ComputeBackend fast = Backend.Create(backend, Config, threads);
+        using ComputeBackend plain = Backend.Create(Backend.Reference, Config, 1);
+
+        float[] actual = RunDelta(fast, [1, 2, 70, 1, 64]);
+        float[] expected = RunDelta(plain, [1, 2, 70, 1, 64]);
+
+        TensorAssert.Close(actual, expected, Tolerance, "all steps");
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void KimiDelta_CutAnywhere_SameBits(string backend, int threads)
+    {
+        using ComputeBackend fast = Backend.Create(backend, Config, threads);
+        if (backend == Backend.Chunked)
+        {
+            // Its sums begin anew with every chunk.
+            TensorAssert.Close(RunDelta(fast, [1, 2, 3, 5]), RunDelta(fast, [11]), Tolerance, "pieces");
+            return;
+        }
+
+        float[] whole = RunDelta(fast, [11]);
+
+        TensorAssert.Identical(RunDelta(fast, [1, 2, 3, 5]), whole, "pieces");
+        TensorAssert.Identical(RunDelta(fast, [.. Enumerable.Repeat(1, 11)]), whole, "token by token");
+    }
+
+    private static List<float[]> RunLatent(ComputeBackend backend, int[] stepLengths)
+    {
+        Random random = new(7);
+        using Weights weights = new(backend, random);
+        int projectionDim = (Config.LatentHeadCount * Config.QkHeadDim) + Config.LatentCacheDim;
+        LatentAttentionWeights layer = new()
+        {
+            Norm = weights.Vector(1),
+            Projection = weights.Matrix(projectionDim, 1),
+            LatentNorm = weights.Vector(Config.LatentRank),
+            KeyValueUp = weights.Matrix(
+                Config.LatentHeadCount * (Config.QkNopeHeadDim + Config.LatentValueDim), Config.LatentRank),
+            Output = weights.Matrix(1, 1),
+        };
+        using CacheStorage cache = backend.CreateCache(new CacheLayout(Config));
+        int[] pages = [.. Enumerable.Range(0, CacheLayout.PagesFor(stepLengths.Sum())).Select(_ => cache.AddPage()).Reverse()];
+        List<float[]> outputs = [];
+        int cached = 0;
+        foreach (int length in stepLengths)
+        {
+            using Tensor projected = backend.Allocate(length, projectionDim);
+            using Tensor output = backend.Allocate(length, Config.LatentHeadCount * Config.LatentValueDim);
+            Kernels.Random(random, length * projectionDim, 3).CopyTo(((HostBuffer)projected).Span);
+            ForwardBatch batch = new();
+            batch.Add(new int[length], 0, pages, cached, LogitsRequest.None);
+            backend.LatentAttention(layer, projected, batch, cache, 0, output);
+            outputs.Add(((HostBuffer)output).Span.ToArray());
+            cached += length;
+        }
+
+        return outputs;
+    }
+
+    private static float[] RunDelta(ComputeBackend backend, int[] stepLengths)
+    {
+        const int DecayRank = 5;
+        const int GateRank = 6;
+        Random random = new(8);
+        using Weights weights = new(backend, random);
+        int projectionDim = (3 * Config.DeltaDim) + DecayRank + GateRank + Config.DeltaHeadCount;
+        KimiDeltaWeights layer = new()
+        {
+            Norm = weights.Vector(1),
+            Projection = weights.Matrix(projectionDim, 1),
+            QueryConvolution = weights.Convolution(),
+            KeyConvolution = weights.Convolution(),
+            ValueConvolution = weights.Convolution(),
+            DecayGateUp = weights.Matrix(Config.DeltaDim, DecayRank),
+            DecayLog = weights.Vector(Config.DeltaHeadCount),
+            DecayBias = weights.Vector(Config.DeltaDim),
+            OutputGateUp = weights.Matrix(Config.DeltaDim, GateRank),
+            OutputNorm = weights.Vector(Config.DeltaHeadDim),
+            Output = weights.Matrix(1, 1),
+        };
+        using CacheStorage cache = backend.CreateCache(new CacheLayout(Config));
+        int slot = cache.AddSlot();
+        backend.ClearSlot(cache, slot);
+        List<float> outputs = [];
+        foreach (int length in stepLengths)
+        {
+            using Tensor projected = backend.Allocate(length, projectionDim);
+            using Tensor output = backend.Allocate(length, Config.DeltaDim);
+            Kernels.Random(random, length * projectionDim, 2).CopyTo(((HostBuffer)projected).Span);
+            ForwardBatch batch = new();
+            batch.Add(new int[length], slot, [], outputs.Count / Config.DeltaDim, LogitsRequest.None);
+            backend.KimiDelta(layer, projected, batch, cache, 0, output);
+            outputs.AddRange(((HostBuffer)output).Span);
+        }
+
+        return [.. outputs];
+    }
+
+    /// <summary>Random bfloat16 weights, each ending where memory ends.</summary>
+    private sealed class Weights(ComputeBackend backend, Random random) : IDisposable
+    {
+        private readonly List<IDisposable> _owned = [];
+
+        public Tensor Vector(int length) => Bind(WeightRole.Vector, new Shape(length));
+
+        public Tensor Matrix(int rows, int columns) => Bind(WeightRole.Projection, new Shape(rows, columns));
+
+        public Tensor Convolution() => Bind(WeightRole.Convolution, new Shape(Config.DeltaDim, 1, Config.ConvolutionWidth));
+
+        public void Dispose() => _owned.ForEach(owned => owned.Dispose());
+
+        private Tensor Bind(WeightRole role, Shape shape)
+        {
+            GuardedMemory memory = new(shape.ElementCount * sizeof(ushort));
+            for (long i = 0; i < shape.ElementCount; i++)
+            {
+                float value = (random.NextSingle() * 2) - 1;
+                ((ushort*)memory.Data)[i] = (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16);
+            }
+
+            Tensor tensor = backend.Bind(role, new StoredTensor("w", DataType.BFloat16, shape, memory.Data, ""));
+            _owned.Add(tensor);
+            _owned.Add(memory);
+            return tensor;
+        }
+    }
+}

@@ -1,0 +1,42 @@
+using System.Runtime.Intrinsics;
+using KimiLinear.Backends;
+using Xunit;
+
+namespace KimiLinear.Tests.Backends;
+
+/// <summary>The kernels in every width that this machine has.</summary>
+internal static class Kernels
+{
+    public static TheoryData<string> Widths =>
+        new(Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest).Select(width => width.ToString()));
+
+    public static void Run(string width, IKernelCheck check)
+    {
+        switch (Enum.Parse<SimdWidth>(width))
+        {
+            case SimdWidth.Scalar:
+                check.Run<SimdScalar, float>();
+                break;
+            case SimdWidth.Bits128:
+                check.Run<Simd128, Vector128<float>>();
+                break;
+            case SimdWidth.Bits256:
+                check.Run<Simd256, Vector256<float>>();
+                break;
+            default:
+                check.Run<Simd512, Vector512<float>>();
+                break;
+        }
+    }
+
+    public static float[] Random(Random random, int length, float scale = 1)
+    {
+        float[] values = new float[length];
+        foreach (ref float value in values.AsSpan())
+        {
+            value = ((random.NextSingle() * 2) - 1) * scale;
+        }
+
+        return values;
+    }
+}
