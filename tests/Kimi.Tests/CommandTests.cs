@@ -111,7 +111,10 @@ public sealed class CommandTests
     [Fact]
     public async Task Generate_SameSeed_GivesTheSameText()
     {
-        string[] arguments = ["generate", "--model", Tiny, "--prompt", "The", "--temperature", "1.5", "--seed", "7", "--max-tokens", "20"];
+        string[] arguments =
+        [
+            "generate", "--model", Tiny, "--prompt", "The", "--temperature", "1.5", "--seed", "7", "--max-tokens", "20",
+        ];
 
         Assert.Equal(await KimiProcess.LinesAsync(arguments), await KimiProcess.LinesAsync([.. arguments, "--threads", "1"]));
     }

@@ -37,7 +37,10 @@ public sealed class ErrorTests
         { "prompt is empty", ["logits", "--model", Plain, "--ids", "", "--out", "unused.safetensors"] },
         { "prompt is empty", ["generate", "--model", Tiny, "--prompt", ""] },
         { "prompt is empty", ["chat", "--model", Tiny, " "] },
-        { "cannot be written, because the folder", ["logits", "--model", Plain, "--ids", "1", "--out", "no-such-folder/out.safetensors"] },
+        {
+            "cannot be written, because the folder",
+            ["logits", "--model", Plain, "--ids", "1", "--out", "no-such-folder/out.safetensors"]
+        },
         { "must name a file", ["logits", "--model", Plain, "--ids", "1", "--out", Path.GetTempPath()] },
         { "in one way", ["generate", "--model", Tiny] },
         { "in one way", ["generate", "--model", Tiny, "--ids", "1", "--prompt", "text"] },

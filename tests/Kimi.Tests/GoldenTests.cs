@@ -52,7 +52,10 @@ public sealed class GoldenTests
         float[] expected = Safetensors.Read<float>(golden, "logits", out _, out long[] expectedShape);
 
         string[] lines = await KimiProcess.LinesAsync(
-            ["logits", "--model", TestFiles.GoldenModel(modelName), "--ids", string.Join(',', ids), "--out", path, "--threads", "2"]);
+            [
+                "logits", "--model", TestFiles.GoldenModel(modelName), "--ids", string.Join(',', ids), "--out", path,
+                "--threads", "2",
+            ]);
 
         float[] actual = Safetensors.Read<float>(path, "logits", out string dataType, out long[] shape);
         Assert.Empty(lines);
@@ -86,7 +89,8 @@ public sealed class GoldenTests
         JsonElement item = TestFiles.GoldenLines("tiny/greedy.jsonl")[0];
         string ids = string.Join(',', TestFiles.Ids(item.GetProperty("prompt_ids")));
 
-        string[] json = await KimiProcess.LinesAsync(["generate", "--model", TestFiles.TinyModel, "--ids", ids, "--greedy", "--json"]);
+        string[] json = await KimiProcess.LinesAsync(
+            ["generate", "--model", TestFiles.TinyModel, "--ids", ids, "--greedy", "--json"]);
         string[] text = await KimiProcess.LinesAsync(["generate", "--model", TestFiles.TinyModel, "--ids", ids, "--greedy"]);
 
         JsonElement reply = JsonSerializer.Deserialize<JsonElement>(Assert.Single(json));

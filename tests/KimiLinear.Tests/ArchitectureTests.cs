@@ -23,7 +23,8 @@ public sealed class ArchitectureTests
     public static TheoryData<string> SourceFiles() => new(
         Directory.EnumerateFiles(SourceRoot(), "*.cs", SearchOption.AllDirectories)
             .Select(path => Path.GetRelativePath(SourceRoot(), path).Replace('\\', '/'))
-            .Where(path => !path.StartsWith("obj/", StringComparison.Ordinal) && !path.StartsWith("bin/", StringComparison.Ordinal)));
+            .Where(path => !path.StartsWith("obj/", StringComparison.Ordinal))
+            .Where(path => !path.StartsWith("bin/", StringComparison.Ordinal)));
 
     [Theory]
     [MemberData(nameof(SourceFiles))]

@@ -5,7 +5,8 @@ using System.CommandLine.Invocation;
 namespace Kimi.CommandLine;
 
 /// <summary>The usual help, followed by examples of the command asked about.</summary>
-internal sealed class HelpWithExamples(HelpAction help, IReadOnlyDictionary<Command, string[]> examples) : SynchronousCommandLineAction
+internal sealed class HelpWithExamples(HelpAction help, IReadOnlyDictionary<Command, string[]> examples)
+    : SynchronousCommandLineAction
 {
     public override bool ClearsParseErrors => true;
 

@@ -46,7 +46,7 @@ internal sealed class SamplingArguments
         });
     }
 
-    /// <summary>Reads what was asked for; <see langword="null"/> when nothing was, so that the model's own advice holds.</summary>
+    /// <summary>Reads what was asked for; <see langword="null"/> when nothing was, so that the model's advice holds.</summary>
     public SamplingOptions? Read(ParseResult result, SamplingOptions recommended)
     {
         if (result.GetValue(_greedy))

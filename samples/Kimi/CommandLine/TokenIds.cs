@@ -59,7 +59,8 @@ internal static class TokenIds
 
         if (ids.Length > maxTokens)
         {
-            throw new CommandException($"{where}The prompt has {ids.Length:N0} tokens, but the model accepts at most {maxTokens:N0}.");
+            throw new CommandException(
+                $"{where}The prompt has {ids.Length:N0} tokens, but the model accepts at most {maxTokens:N0}.");
         }
 
         for (int i = 0; i < ids.Length; i++)
@@ -67,7 +68,8 @@ internal static class TokenIds
             if ((uint)ids[i] >= (uint)vocabularySize)
             {
                 throw new CommandException(
-                    $"{where}The token id {ids[i]} at index {i} is outside the vocabulary, which goes from 0 to {vocabularySize - 1}.");
+                    $"{where}The token id {ids[i]} at index {i} is outside the vocabulary, "
+                    + $"which goes from 0 to {vocabularySize - 1}.");
             }
         }
     }

@@ -30,9 +30,18 @@ internal static class GenerateCommand
     public static Command Create(CommandTerminal terminal)
     {
         Option<string> model = CommonOptions.Model();
-        Option<string?> ids = new("--ids") { Description = "The prompt as token ids, or '-' to read them from standard input.", HelpName = "1,2,3" };
-        Option<string?> prompt = new("--prompt") { Description = "The prompt as text, used as it is, without a chat template.", HelpName = "TEXT" };
-        Option<bool> jsonl = CommonOptions.JsonLines("Read an array of prompt ids per line of standard input, write a reply as JSON per line.");
+        Option<string?> ids = new("--ids")
+        {
+            Description = "The prompt as token ids, or '-' to read them from standard input.",
+            HelpName = "1,2,3",
+        };
+        Option<string?> prompt = new("--prompt")
+        {
+            Description = "The prompt as text, used as it is, without a chat template.",
+            HelpName = "TEXT",
+        };
+        Option<bool> jsonl = CommonOptions.JsonLines(
+            "Read an array of prompt ids per line of standard input, write a reply as JSON per line.");
         Option<bool> json = new("--json") { Description = "Write {\"ids\":[…],\"text\":\"…\"} instead of the text alone." };
         Option<int?> maxTokens = CommonOptions.MaxTokens($"The most tokens to generate [default: {DefaultMaxTokens}].");
         Option<int?> threads = CommonOptions.Threads();
@@ -82,7 +91,8 @@ internal static class GenerateCommand
         return command;
     }
 
-    private static async Task<int[]> ReadPromptAsync(CommandTerminal terminal, KimiTokenizer tokenizer, string? ids, string? prompt) =>
+    private static async Task<int[]> ReadPromptAsync(
+        CommandTerminal terminal, KimiTokenizer tokenizer, string? ids, string? prompt) =>
         prompt is not null ? tokenizer.Encode(prompt)
         : ids == "-" ? TokenIds.Parse(Encoding.UTF8.GetString(await terminal.ReadAllAsync()))
         : TokenIds.Parse(ids!);

@@ -32,7 +32,8 @@ internal static class InspectCommand
             string directory = result.GetRequiredValue(folder);
             ModelFolder.Require(directory);
             ModelSummary summary = ModelSummary.Inspect(directory);
-            KimiTokenizer? tokenizer = File.Exists(Path.Combine(directory, VocabularyFileName)) ? KimiTokenizer.Load(directory) : null;
+            bool hasTokenizer = File.Exists(Path.Combine(directory, VocabularyFileName));
+            KimiTokenizer? tokenizer = hasTokenizer ? KimiTokenizer.Load(directory) : null;
             if (result.GetValue(json))
             {
                 terminal.Output.WriteLine(JsonSerializer.Serialize(ModelFacts.Of(summary, tokenizer), JsonText.Indented));

@@ -77,7 +77,8 @@ internal static class LogitsCommand
         string probe = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
         try
         {
-            using FileStream stream = new(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+            using FileStream stream = new(
+                probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -22,7 +22,8 @@ internal static class RenderCommand
     public static Command Create(CommandTerminal terminal)
     {
         Option<string> model = CommonOptions.Model();
-        Option<bool> jsonl = CommonOptions.JsonLines("Read one such object per line, write its prompt as a JSON string per line.");
+        Option<bool> jsonl = CommonOptions.JsonLines(
+            "Read one such object per line, write its prompt as a JSON string per line.");
         Command command = new("render", Details) { model, jsonl };
         command.SetAction(async (result, cancellationToken) =>
         {

@@ -29,13 +29,17 @@ internal static class TokenizeCommand
         {
             Description = "Names of special tokens in the text become those tokens; without it they are ordinary text.",
         };
-        Option<bool> jsonl = CommonOptions.JsonLines("Read a JSON string per line of standard input, write an array of ids per line.");
+        Option<bool> jsonl = CommonOptions.JsonLines(
+            "Read a JSON string per line of standard input, write an array of ids per line.");
         Argument<string?> text = new("text")
         {
             Description = "The text; standard input when there is none.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Command command = new("tokenize", "Shows the token ids of a text and the piece each stands for.") { text, model, special, jsonl };
+        Command command = new("tokenize", "Shows the token ids of a text and the piece each stands for.")
+        {
+            text, model, special, jsonl,
+        };
         command.SetAction(async (result, cancellationToken) =>
         {
             string directory = result.GetRequiredValue(model);

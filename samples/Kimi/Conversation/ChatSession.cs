@@ -10,7 +10,8 @@ using KimiLinear.ToolCalls;
 namespace Kimi.Conversation;
 
 /// <summary>A conversation: the turns so far, and the replies to new ones.</summary>
-internal sealed class ChatSession(TextGenerator generator, KimiTokenizer tokenizer, KimiLinearConfig config, GenerationOptions options)
+internal sealed class ChatSession(
+    TextGenerator generator, KimiTokenizer tokenizer, KimiLinearConfig config, GenerationOptions options)
 {
     private readonly List<ChatTurn> _turns = [];
 
@@ -20,9 +21,12 @@ internal sealed class ChatSession(TextGenerator generator, KimiTokenizer tokeniz
     /// <summary>Forgets all turns but the system message.</summary>
     public void Reset() => _turns.Clear();
 
-    /// <summary>Says something and streams the reply. What has been written when the reader leaves stays part of the conversation.</summary>
+    /// <summary>
+    /// Says something and streams the reply. What has been written when the reader leaves stays part of the conversation.
+    /// </summary>
     /// <exception cref="CommandException">The conversation has become too long; nothing of this turn is kept.</exception>
-    public async IAsyncEnumerable<GeneratedToken> SayAsync(string text, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<GeneratedToken> SayAsync(
+        string text, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ChatTurn[] system = string.IsNullOrEmpty(System) ? [] : [new ChatTurn("system", System)];
         ChatTurn question = new("user", text);

@@ -48,15 +48,17 @@ internal static class ModelReport
         int sparseCount = config.LayerCount - dense.Length;
         yield return ("order", Order(config));
         yield return ("K, Kimi Delta Attention",
-            $"{Layers(config.DeltaLayerCount)}: {config.DeltaHeadCount} heads of {config.DeltaHeadDim}, convolution of {config.ConvolutionWidth} taps");
+            $"{Layers(config.DeltaLayerCount)}: {config.DeltaHeadCount} heads of {config.DeltaHeadDim}, "
+            + $"convolution of {config.ConvolutionWidth} taps");
         yield return ("L, latent attention",
-            $"{Layers(config.LatentLayerCount)}: {config.LatentHeadCount} heads, keys of {config.QkNopeHeadDim} + {config.QkRopeHeadDim}, "
+            $"{Layers(config.LatentLayerCount)}: {config.LatentHeadCount} heads, "
+            + $"keys of {config.QkNopeHeadDim} + {config.QkRopeHeadDim}, "
             + $"values of {config.LatentValueDim}, rank {config.LatentRank}");
         yield return ("lower case, dense", dense.Length == 0 ? "no layer" : $"{Layers(dense.Length)}: {config.DenseDim:N0} wide");
         yield return ("capital, experts", sparseCount == 0
             ? "no layer"
-            : $"{Layers(sparseCount)}: {config.ExpertCount} experts, {config.ActiveExpertCount} per token and {config.SharedExpertCount} shared, "
-                + $"{config.ExpertDim:N0} wide");
+            : $"{Layers(sparseCount)}: {config.ExpertCount} experts, {config.ActiveExpertCount} per token "
+                + $"and {config.SharedExpertCount} shared, {config.ExpertDim:N0} wide");
     }
 
     private static string Layers(int count) => count == 1 ? "1 layer" : $"{count} layers";
@@ -91,7 +93,8 @@ internal static class ModelReport
         yield return ("files", $"{summary.WeightFiles.Count}, {Bytes(summary.WeightFileBytes)}");
         foreach (StoredDataType type in summary.StoredDataTypes)
         {
-            yield return (ModelFacts.Name(type), $"{type.TensorCount:N0} tensors, {type.ValueCount:N0} values, {Bytes(type.ByteCount)}");
+            yield return (ModelFacts.Name(type),
+                $"{type.TensorCount:N0} tensors, {type.ValueCount:N0} values, {Bytes(type.ByteCount)}");
         }
     }
 
@@ -109,8 +112,8 @@ internal static class ModelReport
             + $"({config.DeltaHeadCount}·{config.DeltaHeadDim}·{config.DeltaHeadDim} state + "
             + $"{config.ConvolutionWidth - 1}·3·{config.DeltaDim} convolution inputs) × 4 bytes");
         yield return ("per token",
-            $"{Bytes(summary.SequenceBytesPerToken)} = {config.LatentLayerCount} L layers × {config.LatentCacheDim} values × 4 bytes, "
-            + $"in pages of {summary.TokensPerPage} tokens");
+            $"{Bytes(summary.SequenceBytesPerToken)} = {config.LatentLayerCount} L layers × "
+            + $"{config.LatentCacheDim} values × 4 bytes, in pages of {summary.TokensPerPage} tokens");
     }
 
     private static IEnumerable<(string Label, string Value)> Tokenizer(KimiLinearConfig config, KimiTokenizer? tokenizer)
@@ -122,12 +125,14 @@ internal static class ModelReport
         }
 
         yield return ("ordinary tokens", $"{tokenizer.BaseVocabularySize:N0}");
-        yield return ("special tokens", $"{tokenizer.SpecialTokens.Count:N0}, from {tokenizer.BaseVocabularySize} to {tokenizer.VocabularySize - 1}");
+        yield return ("special tokens",
+            $"{tokenizer.SpecialTokens.Count:N0}, from {tokenizer.BaseVocabularySize} to {tokenizer.VocabularySize - 1}");
         yield return ("named", string.Join(", ", ModelFacts.NamedTokens(tokenizer).Select(token => $"{token.Name} {token.Id}")));
         yield return ("ends a reply", config.EosTokenIds.Count == 0 ? "none is stated" : string.Join(", ", config.EosTokenIds));
         if (tokenizer.VocabularySize != config.VocabularySize)
         {
-            yield return ("note", $"the tokenizer has {tokenizer.VocabularySize:N0} tokens, the model {config.VocabularySize:N0} rows");
+            yield return ("note",
+                $"the tokenizer has {tokenizer.VocabularySize:N0} tokens, the model {config.VocabularySize:N0} rows");
         }
     }
 

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Kimi.Terminal;
 
-/// <summary>What a command reads from and writes to: UTF-8 without a byte order mark, whatever the system's encoding is.</summary>
+/// <summary>What a command reads from and writes to: UTF-8 without a byte order mark, whatever the system's encoding.</summary>
 internal sealed class CommandTerminal
 {
     private const int BufferBytes = 1 << 16;

@@ -2,8 +2,12 @@ using System.Runtime.InteropServices;
 
 namespace Kimi.Terminal;
 
-/// <summary>Turns Ctrl+C, and a request to terminate, into cancellation: of the command, or of what a command offers instead.</summary>
-/// <remarks>The command may end its step and tidy up; if that takes too long, or at the second signal, the process ends.</remarks>
+/// <summary>
+/// Turns Ctrl+C, and a request to terminate, into cancellation: of the command, or of what a command offers instead.
+/// </summary>
+/// <remarks>
+/// The command may end its step and tidy up; if that takes too long, or at the second signal, the process ends.
+/// </remarks>
 internal sealed class Interrupts : IDisposable
 {
     public const string Message = "kimi: interrupted.";

@@ -1,7 +1,9 @@
 namespace Kimi.Terminal;
 
 /// <summary>Reads lines of bytes; whenever it must wait for more, the results so far are flushed first.</summary>
-/// <remarks>So a program that sends a line and waits for its result gets it, and a large file is not flushed line by line.</remarks>
+/// <remarks>
+/// So a program that sends a line and waits for its result gets it, and a large file is not flushed line by line.
+/// </remarks>
 internal sealed class LineReader(Stream input, TextWriter output, CancellationToken cancellationToken)
 {
     private const int InitialBytes = 1 << 16;

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Kimi.Terminal;
 
-/// <summary>One line on standard error that is written over and over, for a person who watches; silent when nobody does.</summary>
+/// <summary>
+/// One line on standard error that is written over and over, for a person who watches; silent when nobody does.
+/// </summary>
 internal sealed class StatusLine
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);

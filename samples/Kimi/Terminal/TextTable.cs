@@ -26,7 +26,12 @@ internal sealed class TextTable(params string[] headings)
 
     private void WriteTable(string? title)
     {
-        Table table = new() { Border = TableBorder.Rounded, ShowHeaders = headings.Length > 0, BorderStyle = new Style(Color.Grey) };
+        Table table = new()
+        {
+            Border = TableBorder.Rounded,
+            ShowHeaders = headings.Length > 0,
+            BorderStyle = new Style(Color.Grey),
+        };
         if (title is not null)
         {
             AnsiConsole.Write(new Markup($"[bold]{Markup.Escape(title)}[/]\n"));
@@ -34,7 +39,8 @@ internal sealed class TextTable(params string[] headings)
 
         for (int column = 0; column < Columns(); column++)
         {
-            TableColumn shown = new(new Text(column < headings.Length ? headings[column] : "", new Style(decoration: Decoration.Bold)));
+            string heading = column < headings.Length ? headings[column] : "";
+            TableColumn shown = new(new Text(heading, new Style(decoration: Decoration.Bold)));
             table.AddColumn(column == 0 ? shown.NoWrap() : shown);
         }
 

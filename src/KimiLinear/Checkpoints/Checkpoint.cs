@@ -145,8 +145,7 @@ internal sealed class Checkpoint : IDisposable
                 usual),
             _ => throw new CheckpointFormatException(
                 $"'{directory}' holds {files.Length} safetensors files, but no {CheckpointIndex.FileName} that says how they "
-                + $"belong together. "
-                + "Fetch the index as well.",
+                + "belong together. Fetch the index as well.",
                 directory),
         };
     }

@@ -42,8 +42,7 @@ internal sealed record CheckpointIndex(string FilePath, IReadOnlyDictionary<stri
         {
             throw new CheckpointFormatException(
                 $"'{FilePath}' names {FileNames().Count} files, but {missing.Length} of them are not there: "
-                + $"{string.Join(", ", missing)}. "
-                + "Fetch them into the same folder.",
+                + $"{string.Join(", ", missing)}. Fetch them into the same folder.",
                 FilePath);
         }
     }

@@ -34,8 +34,7 @@ internal static class SafetensorsHeaderWriter
         {
             throw new InvalidOperationException(
                 $"A safetensors header may have at most {SafetensorsHeader.MaxHeaderBytes} bytes, but this one needs "
-                + $"{headerBytes}. "
-                + "Spread the tensors over several files.");
+                + $"{headerBytes}. Spread the tensors over several files.");
         }
 
         byte[] head = new byte[SafetensorsHeader.PrefixBytes + headerBytes];

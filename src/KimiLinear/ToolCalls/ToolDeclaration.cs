@@ -7,6 +7,9 @@ namespace KimiLinear.ToolCalls;
 /// <remarks>Immutable, and safe to use from several threads at once.</remarks>
 public sealed class ToolDeclaration
 {
+    // The writer's own limit: a schema that was parsed may be nested deeper than the reader's default.
+    private const int MaxDepth = 1000;
+
     private readonly string _json;
 
     /// <summary>Initializes a new instance of the <see cref="ToolDeclaration"/> class.</summary>
@@ -99,7 +102,7 @@ public sealed class ToolDeclaration
             writer.WriteEndObject();
         }
 
-        using JsonDocument document = JsonDocument.Parse(json.WrittenMemory);
+        using JsonDocument document = JsonDocument.Parse(json.WrittenMemory, new JsonDocumentOptions { MaxDepth = MaxDepth });
         return document.RootElement.Clone();
     }
 }

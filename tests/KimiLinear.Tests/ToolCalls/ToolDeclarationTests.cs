@@ -67,5 +67,15 @@ public sealed class ToolDeclarationTests
         Assert.Equal(message, Assert.Throws<JsonException>(() => ToolDeclaration.FromJson(JsonElement.Parse(json))).Message);
 
     [Fact]
+    public void Constructor_DeeplyNestedSchema_KeepsItWhole()
+    {
+        string schema = string.Concat(Enumerable.Repeat("""{"a":""", 200)) + "1" + new string('}', 200);
+
+        ToolDeclaration tool = new("f", parameters: JsonElement.Parse(schema, new JsonDocumentOptions { MaxDepth = 200 }));
+
+        Assert.Contains(schema, tool.ToJson());
+    }
+
+    [Fact]
     public void Constructor_EmptyName_Throws() => Assert.Throws<ArgumentException>(() => new ToolDeclaration(""));
 }
