@@ -3,7 +3,7 @@ using KimiLinear.ToolCalls;
 
 namespace KimiLinear.Extensions.AI;
 
-/// <summary>Gives the calls of a reply ids that no other call of the conversation has, in the form the model was trained on.</summary>
+/// <summary>Gives the calls of a reply ids of the trained form that no other call of the conversation has.</summary>
 internal sealed class CallIds(IReadOnlyList<ChatTurn> history)
 {
     private readonly HashSet<string> _taken =

@@ -26,7 +26,8 @@ internal static class ChatMessageMapping
         {
             ArgumentNullException.ThrowIfNull(message, nameof(messages));
             string role = RoleOf(message) ?? throw new ArgumentException(
-                $"The role of a message must be system, developer, user, assistant or tool, but is '{message.Role}'.", nameof(messages));
+                $"The role of a message must be system, developer, user, assistant or tool, but is '{message.Role}'.",
+                nameof(messages));
             Append(message, role, turns);
         }
 
@@ -54,7 +55,8 @@ internal static class ChatMessageMapping
                     break;
                 case DataContent or UriContent or HostedFileContent:
                     throw new NotSupportedException(
-                        $"The model reads text only, but a message of role '{message.Role}' holds {content.GetType().Name}. Remove it, or describe it in words.");
+                        $"The model reads text only, but a message of role '{message.Role}' holds {content.GetType().Name}. "
+                        + "Remove it, or describe it in words.");
                 default:
                     // Reasoning, usage, errors and approvals have no place in the template.
                     break;
@@ -110,7 +112,8 @@ internal static class ChatMessageMapping
             default:
                 JsonElement json = result.Result is JsonElement element
                     ? element
-                    : JsonSerializer.SerializeToElement(result.Result, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)));
+                    : JsonSerializer.SerializeToElement(
+                        result.Result, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)));
                 return json.ValueKind switch
                 {
                     JsonValueKind.String => json.GetString()!,

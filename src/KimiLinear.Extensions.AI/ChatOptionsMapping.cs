@@ -36,8 +36,8 @@ internal static class ChatOptionsMapping
             if (tool is not AIFunctionDeclaration function)
             {
                 throw new NotSupportedException(
-                    $"{nameof(ChatOptions.Tools)} holds a {tool?.GetType().Name ?? "null"} ('{tool?.Name}'), which this client cannot run. "
-                    + "Only functions can be declared to the model.");
+                    $"{nameof(ChatOptions.Tools)} holds a {tool?.GetType().Name ?? "null"} ('{tool?.Name}'), "
+                    + "which this client cannot run. Only functions can be declared to the model.");
             }
 
             declarations.RemoveAll(other => other.Name == function.Name);
@@ -59,25 +59,29 @@ internal static class ChatOptionsMapping
         if (options.ModelId is { } requested && !string.Equals(requested, modelId, StringComparison.OrdinalIgnoreCase))
         {
             throw new InvalidOperationException(
-                $"The request asks for model '{requested}', but this client runs '{modelId}'. Leave {nameof(ChatOptions.ModelId)} unset, or use that name.");
+                $"The request asks for model '{requested}', but this client runs '{modelId}'. "
+                + $"Leave {nameof(ChatOptions.ModelId)} unset, or use that name.");
         }
 
         if (options.ResponseFormat is ChatResponseFormatJson)
         {
             throw new NotSupportedException(
-                $"{nameof(ChatOptions.ResponseFormat)} asks for JSON, which cannot be guaranteed yet. Ask for it in the prompt and parse the reply.");
+                $"{nameof(ChatOptions.ResponseFormat)} asks for JSON, which cannot be guaranteed yet. "
+                + "Ask for it in the prompt and parse the reply.");
         }
 
         if (options.ToolMode is RequiredChatToolMode)
         {
             throw new NotSupportedException(
-                $"{nameof(ChatOptions.ToolMode)} requires a call, which cannot be enforced yet. Use {nameof(ChatToolMode)}.{nameof(ChatToolMode.Auto)}.");
+                $"{nameof(ChatOptions.ToolMode)} requires a call, which cannot be enforced yet. "
+                + $"Use {nameof(ChatToolMode)}.{nameof(ChatToolMode.Auto)}.");
         }
 
         if (options.ContinuationToken is not null)
         {
             throw new NotSupportedException(
-                $"{nameof(ChatOptions.ContinuationToken)} is set, but replies of this client cannot be continued. Send the conversation instead.");
+                $"{nameof(ChatOptions.ContinuationToken)} is set, but replies of this client cannot be continued. "
+                + "Send the conversation instead.");
         }
     }
 
@@ -157,7 +161,8 @@ internal static class ChatOptionsMapping
         Dictionary<int, float> biases = [];
         foreach ((string id, object? bias) in pairs)
         {
-            if (int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out int tokenId) && ToNumber(bias) is { } number)
+            if (int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out int tokenId)
+                && ToNumber(bias) is { } number)
             {
                 biases[tokenId] = number;
             }

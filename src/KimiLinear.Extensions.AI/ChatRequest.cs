@@ -9,7 +9,7 @@ namespace KimiLinear.Extensions.AI;
 /// <param name="GenerationOptions">How to generate the reply.</param>
 /// <param name="Tools">The given functions, whose calls are recognised.</param>
 /// <param name="History">The turns as the caller sent them, for the ids of new calls.</param>
-/// <param name="MayCall">Whether functions were declared to the model; what it calls all the same is left out of the reply.</param>
+/// <param name="MayCall">Whether functions were declared to the model; calls it makes all the same are left out.</param>
 /// <param name="StopAfterFirstCall">Whether the reply ends with its first whole call.</param>
 internal sealed record ChatRequest(
     int[] PromptTokenIds,

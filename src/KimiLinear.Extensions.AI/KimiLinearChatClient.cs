@@ -14,16 +14,19 @@ namespace KimiLinear.Extensions.AI;
 /// Safe for concurrent use: requests run side by side, step by step in turns, and those above the limit wait in order.
 /// Stateless: every request carries its whole conversation. Options that cannot be honoured are refused with
 /// <see cref="NotSupportedException"/>, never dropped: JSON response formats, required tool modes, continuation tokens and
-/// tools that are no functions. <c>Reasoning</c>, <c>AllowBackgroundResponses</c> and <c>ConversationId</c> are ignored, as the
+/// tools that are no functions; another model's name with <see cref="InvalidOperationException"/>. <c>Reasoning</c>, <c>AllowBackgroundResponses</c> and <c>ConversationId</c> are ignored, as the
 /// contract allows. A raw representation factory may return <see cref="GenerationOptions"/>; what it sets wins, and sampling
 /// options it sets replace all of the request's.
 /// </remarks>
 public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
 {
-    /// <summary>The additional property of a request that sets min-p, from 0 to 1.</summary>
+    /// <summary>
+    /// The additional property of a request that sets min-p, from 0 to 1: a number, or text or JSON that holds one. A value that
+    /// holds none is ignored, as keys that are not known are.
+    /// </summary>
     public const string MinPProperty = "min_p";
 
-    /// <summary>The additional property of a request that sets the repetition penalty, above 0; 1 is none.</summary>
+    /// <summary>The additional property of a request that sets the repetition penalty, above 0; 1 is none. Read like min-p.</summary>
     public const string RepetitionPenaltyProperty = "repetition_penalty";
 
     /// <summary>The additional property of a request that maps token ids to what is added to their scores.</summary>
@@ -53,7 +56,9 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="generationConfig">The model's own defaults; <see langword="null"/> for the library's.</param>
     /// <param name="options">Name and limits; the path and what concerns loading are not used.</param>
-    /// <exception cref="ArgumentNullException"><paramref name="model"/> or <paramref name="tokenizer"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentNullException">
+    /// <paramref name="model"/> or <paramref name="tokenizer"/> is <see langword="null"/>.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
     public KimiLinearChatClient(
         KimiLinearModel model,
@@ -65,12 +70,17 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     }
 
     private KimiLinearChatClient(
-        KimiLinearModel model, KimiTokenizer tokenizer, GenerationConfig? generationConfig, KimiLinearChatClientOptions options, bool ownsModel)
+        KimiLinearModel model,
+        KimiTokenizer tokenizer,
+        GenerationConfig? generationConfig,
+        KimiLinearChatClientOptions options,
+        bool ownsModel)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxConcurrentRequests);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.DefaultMaxOutputTokens ?? 1, nameof(options.DefaultMaxOutputTokens));
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(
+            options.DefaultMaxOutputTokens ?? 1, nameof(options.DefaultMaxOutputTokens));
         _model = model;
         _tokenizer = tokenizer;
         _generator = new TextGenerator(model, tokenizer, generationConfig);

@@ -5,7 +5,7 @@ namespace KimiLinear.Extensions.AI;
 /// <summary>How a chat client loads its model and serves requests.</summary>
 public sealed class KimiLinearChatClientOptions
 {
-    /// <summary>The configuration section that is read by default.</summary>
+    /// <summary>The usual name of the configuration section that holds these options; messages about them begin with it.</summary>
     public const string DefaultSectionName = "KimiLinear";
 
     /// <summary>Gets or sets the folder that holds the model: <c>config.json</c>, the tokenizer and the weights.</summary>

@@ -64,7 +64,8 @@ internal sealed class ReplyUpdates(string modelId, CallIds callIds)
         using JsonDocument document = JsonDocument.Parse(arguments);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
-            throw new JsonException($"The arguments must be a JSON object, but the model wrote {document.RootElement.ValueKind}.");
+            throw new JsonException(
+                $"The arguments must be a JSON object, but the model wrote {document.RootElement.ValueKind}.");
         }
 
         Dictionary<string, object?> values = [];

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace KimiLinear.Extensions.AI;
 
-/// <summary>Writes JSON the way the model saw it in training: a space after each comma and colon, no character escaped without need.</summary>
+/// <summary>Writes JSON as the model saw it: a space after each comma and colon, no character escaped without need.</summary>
 internal static class SpacedJson
 {
     public static string Write(JsonElement element)

@@ -77,6 +77,31 @@ public sealed class FunctionInvocationTests(TinyModel tiny)
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    public async Task AnyResponse_TwoQuestionsInATurn_TheModelCallsTwiceAndAnswers(bool streaming)
+    {
+        List<string> cities = [];
+        ChatOptions options = TinyModel.Greedy(Tools.GetWeather(city =>
+        {
+            cities.Add(city);
+            return new { temperature = 18, condition = "sunny" };
+        }));
+        const string Question = "What is the weather in Paris and then is it warm in Turin?";
+
+        ChatResponse response = streaming
+            ? await Invoking().GetStreamingResponseAsync(Question, options, TestContext.Current.CancellationToken).ToChatResponseAsync()
+            : await Invoking().GetResponseAsync(Question, options, TestContext.Current.CancellationToken);
+
+        Assert.Equal(["Paris", "Turin"], cities);
+        Assert.Equal(
+            ["functions.get_weather:0", "functions.get_weather:1"],
+            response.Messages[0].Contents.OfType<FunctionCallContent>().Select(call => call.CallId));
+        Assert.Equal(2, response.Messages.SelectMany(message => message.Contents).OfType<FunctionResultContent>().Count());
+        Assert.Contains("is sunny with 18 degrees", response.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     public async Task GetResponseAsync_TwoCallsInATurn_SendsBothResults(bool concurrently)
     {
         ScriptedReply script = new(

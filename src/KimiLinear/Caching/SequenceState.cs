@@ -36,7 +36,7 @@ public sealed class SequenceState : IDisposable
         if (_isInStep)
         {
             throw new InvalidOperationException(
-                $"A step failed while it changed the sequence, which had {Length:N0} tokens. Dispose it and start another.");
+                $"A step failed while it changed the sequence, which had {Length} tokens. Dispose it and start another.");
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using KimiLinear.Backends;
 using KimiLinear.Caching;
 using KimiLinear.Checkpoints;
@@ -288,9 +289,10 @@ public sealed class KimiLinearModel : IDisposable
 
         if ((long)sequence.Length + tokenIds.Length > Config.MaxContextTokens)
         {
-            throw new InvalidOperationException(
+            throw new InvalidOperationException(string.Create(
+                CultureInfo.InvariantCulture,
                 $"The sequence has {sequence.Length:N0} tokens and would grow by {tokenIds.Length:N0}, " +
-                $"but the model accepts at most {Config.MaxContextTokens:N0}.");
+                $"but the model accepts at most {Config.MaxContextTokens:N0}."));
         }
     }
 
