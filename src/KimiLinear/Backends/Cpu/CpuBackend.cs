@@ -13,8 +13,11 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    // Below this many multiplications, waking the team costs more than it saves.
-    private const long ForkThreshold = 64 * 1024;
+    // Below this many multiplications, some microseconds of work, meeting costs more than sharing saves.
+    private const long ForkThreshold = 128 * 1024;
+
+    // Waking workers that have parked takes as long as this many.
+    private const long WakeThreshold = 1024 * 1024;
 
     private readonly CpuForms _forms;
     private readonly WorkerTeam _team;
@@ -129,7 +132,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private void Run<TJob>(ref TJob job, long multiplications)
         where TJob : struct, IParallelJob
     {
-        if (multiplications < ForkThreshold)
+        if (multiplications < (_team.IsAwake ? ForkThreshold : WakeThreshold))
         {
             job.Execute(0, 1);
         }

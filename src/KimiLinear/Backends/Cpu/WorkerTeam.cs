@@ -42,6 +42,9 @@ internal sealed unsafe class WorkerTeam : IDisposable
     /// <summary>Number of workers, the caller included.</summary>
     public int Count { get; }
 
+    /// <summary>Whether all workers still wait for the next job without having parked.</summary>
+    public bool IsAwake => Volatile.Read(ref _parkedWorkers) == 0;
+
     /// <summary>Runs a job on all workers and returns when the last has finished.</summary>
     public void Run<TJob>(ref TJob job)
         where TJob : struct, IParallelJob
