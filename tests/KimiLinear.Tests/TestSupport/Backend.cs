@@ -38,17 +38,20 @@ internal static class Backend
 
     private static IEnumerable<SimdWidth> Widths => Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest);
 
-    public static ComputeBackend Create(string name, KimiLinearConfig config, int threadCount) => name switch
+    public static ComputeBackend Create(string name, KimiLinearConfig config, int threadCount)
     {
-        Reference => new ReferenceBackend(config),
-        Chunked => CpuBackends.Create(
-            config, threadCount, CpuBackends.Widest, new CpuForms { ChunkThresholdTokens = 1 }),
-        Absorbed => CpuBackends.Create(
-            config, threadCount, CpuBackends.Widest, new CpuForms { LatentAttention = AttentionForm.Absorbed }),
-        Expanded => CpuBackends.Create(
-            config, threadCount, CpuBackends.Widest, new CpuForms { LatentAttention = AttentionForm.Expanded }),
-        _ => CpuBackends.Create(config, threadCount, Enum.Parse<SimdWidth>(name), new CpuForms()),
-    };
+        CpuForms forms = new() { SharesAllWork = true };
+        return name switch
+        {
+            Reference => new ReferenceBackend(config),
+            Chunked => Widest(forms with { ChunkThresholdTokens = 1 }),
+            Absorbed => Widest(forms with { LatentAttention = AttentionForm.Absorbed }),
+            Expanded => Widest(forms with { LatentAttention = AttentionForm.Expanded }),
+            _ => CpuBackends.Create(config, threadCount, Enum.Parse<SimdWidth>(name), forms),
+        };
+
+        ComputeBackend Widest(CpuForms chosen) => CpuBackends.Create(config, threadCount, CpuBackends.Widest, chosen);
+    }
 
     public static KimiLinearModel Load(string directory, string backend, int threadCount = 2) =>
         ModelLoader.Load(directory, new ModelLoadOptions(), config => Create(backend, config, threadCount), null, default);

@@ -132,13 +132,13 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private void Run<TJob>(ref TJob job, long multiplications)
         where TJob : struct, IParallelJob
     {
-        if (multiplications < (_team.IsAwake ? ForkThreshold : WakeThreshold))
+        if (_forms.SharesAllWork || multiplications >= (_team.IsAwake ? ForkThreshold : WakeThreshold))
         {
-            job.Execute(0, 1);
+            _team.Run(ref job);
         }
         else
         {
-            _team.Run(ref job);
+            job.Execute(0, 1);
         }
     }
 
