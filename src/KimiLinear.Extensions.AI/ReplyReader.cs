@@ -60,12 +60,31 @@ internal sealed class ReplyReader(ChatRequest request, KimiTokenizer tokenizer, 
                 case ToolCallEventKind.CallCompleted when request.MayCall && !IsComplete:
                     updates.Add(happened.Call!);
                     break;
-                case ToolCallEventKind.CallCut:
-                    _callWasCut = true;
+                case ToolCallEventKind.CallCut when request.MayCall:
+                    text += EndUnfinished(happened.Call!);
                     break;
             }
         }
 
         return text;
+    }
+
+    // A limit cut the call: it is dropped, and the finish reason says so. The model itself left off: what it wrote is reported as
+    // a call whose arguments do not parse, or as text if it named no function.
+    private string EndUnfinished(ToolCall call)
+    {
+        if (_reason != Generation.FinishReason.EndOfText)
+        {
+            _callWasCut = true;
+            return "";
+        }
+
+        if (call.Name.Length == 0)
+        {
+            return ToolCallMarkers.CallBegin + call.Id + ToolCallMarkers.ArgumentBegin + call.Arguments;
+        }
+
+        updates.Add(call);
+        return "";
     }
 }

@@ -127,6 +127,34 @@ public sealed class ToolTests(TinyModel tiny)
     }
 
     [Fact]
+    public async Task GetResponseAsync_ModelLeavesOffInsideACall_GivesTheCallWithItsError()
+    {
+        ScriptedReply script = new(
+            tiny.Tokenizer, "<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{\"city\": \"Par");
+
+        ChatResponse response = await StreamRules.CheckAsync(
+            tiny.Client.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather())));
+
+        FunctionCallContent call = Assert.Single(CallsOf(response));
+        Assert.Equal("get_weather", call.Name);
+        Assert.NotNull(call.Exception);
+        Assert.Equal(ChatFinishReason.ToolCalls, response.FinishReason);
+    }
+
+    [Fact]
+    public async Task GetResponseAsync_ModelLeavesOffInsideACallOfNoTool_GivesItAsText()
+    {
+        const string Written = "<|tool_call_begin|>functions.fly:0<|tool_call_argument_begin|>{\"to\": \"Ma";
+        ScriptedReply script = new(tiny.Tokenizer, Written);
+
+        ChatResponse response = await StreamRules.CheckAsync(
+            tiny.Client.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather())));
+
+        Assert.Equal(Written, response.Text);
+        Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
+    }
+
+    [Fact]
     public async Task GetResponseAsync_CutInsideTheSecondCall_GivesTheFirstAndSaysLength()
     {
         ScriptedReply script = new(
