@@ -14,8 +14,8 @@ namespace KimiLinear.Extensions.AI;
 /// Safe for concurrent use: requests run side by side, step by step in turns, and those above the limit wait in order.
 /// Stateless: every request carries its whole conversation. Options that cannot be honoured are refused with
 /// <see cref="NotSupportedException"/>, never dropped: JSON response formats, required tool modes, continuation tokens and
-/// tools that are no functions; another model's name with <see cref="InvalidOperationException"/>. <c>Reasoning</c>, <c>AllowBackgroundResponses</c> and <c>ConversationId</c> are ignored, as the
-/// contract allows. A raw representation factory may return <see cref="GenerationOptions"/>; what it sets wins, and sampling
+/// tools that are no functions; another model's name with <see cref="InvalidOperationException"/>. <c>Reasoning</c>,
+/// <c>AllowBackgroundResponses</c> and <c>ConversationId</c> are ignored, as the contract allows. A raw representation factory may return <see cref="GenerationOptions"/>; what it sets wins, and sampling
 /// options it sets replace all of the request's.
 /// </remarks>
 public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
@@ -211,7 +211,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         try
         {
             ReplyUpdates updates = new(ModelId, new CallIds(request.History));
-            ReplyReader reader = new(request, _tokenizer, updates);
+            ReplyReader reader = new(request, updates);
             IAsyncEnumerator<GeneratedToken> tokens = reply.GetAsyncEnumerator(stop.Token);
             await using (tokens.ConfigureAwait(false))
             {

@@ -1,5 +1,4 @@
 using KimiLinear.Generation;
-using KimiLinear.Tokenization;
 using KimiLinear.ToolCalls;
 using Microsoft.Extensions.AI;
 using FinishReason = KimiLinear.Generation.FinishReason;
@@ -7,9 +6,9 @@ using FinishReason = KimiLinear.Generation.FinishReason;
 namespace KimiLinear.Extensions.AI;
 
 /// <summary>Reads a reply token by token: text to show, calls to keep, and how it ended.</summary>
-internal sealed class ReplyReader(ChatRequest request, KimiTokenizer tokenizer, ReplyUpdates updates)
+internal sealed class ReplyReader(ChatRequest request, ReplyUpdates updates)
 {
-    private readonly ToolCallParser? _parser = request.Tools.Count > 0 ? new ToolCallParser(request.Tools, tokenizer) : null;
+    private readonly ToolCallParser? _parser = request.Tools.Count > 0 ? new ToolCallParser(request.Tools) : null;
     private FinishReason? _reason;
     private bool _callWasCut;
 
