@@ -25,7 +25,9 @@ internal sealed unsafe class StoredTensor
     /// <summary>First byte of the values, row-major.</summary>
     public byte* Data { get; }
 
-    public long ByteCount => Shape.ElementCount * DataType.SizeInBytes();
+    public long ByteCount => PackedLayout.IsPacked(DataType)
+        ? PackedLayout.ByteCount(DataType, Shape)
+        : Shape.ElementCount * DataType.SizeInBytes();
 
     /// <summary>The file the tensor lies in, for messages.</summary>
     public string FilePath { get; }
