@@ -1,0 +1,50 @@
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Checkpoints;
+
+/// <summary>Which tensors a weight format packs, and into what.</summary>
+/// <remarks>
+/// Never packed: router, decay, output gate and beta projections, convolutions, norms and biases, which steer the model and are
+/// small, and the up-projection of the latent rows, which attention reads in both directions.
+/// </remarks>
+internal static class PackingRecipe
+{
+    private static readonly HashSet<string> EveryToken =
+    [
+        WeightNames.KimiDelta.Query,
+        WeightNames.KimiDelta.Key,
+        WeightNames.KimiDelta.Value,
+        WeightNames.KimiDelta.Output,
+        WeightNames.LatentAttention.KeyValueDown,
+        WeightNames.DenseMlp.Gate,
+        WeightNames.DenseMlp.Up,
+        WeightNames.DenseMlp.Down,
+        WeightNames.SparseMoe.SharedGate,
+        WeightNames.SparseMoe.SharedUp,
+        WeightNames.SparseMoe.SharedDown,
+    ];
+
+    /// <summary>The packed type a tensor gets; <see langword="null"/> when it stays as it is.</summary>
+    public static DataType? TypeOf(WeightFormat format, string name, Shape shape)
+    {
+        if (format is WeightFormat.Source or WeightFormat.BFloat16 || !PackedLayout.Fits(shape))
+        {
+            return null;
+        }
+
+        if (name == WeightNames.TokenEmbedding)
+        {
+            return DataType.PackedQ8;
+        }
+
+        string inLayer = WeightNames.TryParseLayer(name, out _, out string rest) ? rest : name;
+        if (WeightNames.SparseMoe.IsExpert(inLayer))
+        {
+            return format == WeightFormat.Q8 ? DataType.PackedQ8 : DataType.PackedQ4;
+        }
+
+        return inLayer == WeightNames.Head || EveryToken.Contains(inLayer)
+            ? format == WeightFormat.Q4 ? DataType.PackedQ4 : DataType.PackedQ8
+            : null;
+    }
+}
