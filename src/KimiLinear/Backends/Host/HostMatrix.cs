@@ -18,6 +18,7 @@ internal sealed unsafe class HostMatrix : Tensor
             int rowCount = (int)parts[i].Shape[0];
             _parts[i] = new Part(parts[i].Data, parts[i].DataType, firstRow, rowCount);
             firstRow += rowCount;
+            DataTypes |= DataTypeSet.Of(parts[i].DataType);
         }
     }
 
@@ -26,6 +27,9 @@ internal sealed unsafe class HostMatrix : Tensor
     public int ColumnCount => (int)Shape[1];
 
     public ReadOnlySpan<Part> Parts => _parts;
+
+    /// <summary>The types of the parts.</summary>
+    public DataTypeSet DataTypes { get; }
 
     /// <summary>The part that holds a row.</summary>
     public ref readonly Part PartOf(int row)

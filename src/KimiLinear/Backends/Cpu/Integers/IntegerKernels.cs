@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Backends;
+
+/// <summary>Products of quantised activations with quantised weights.</summary>
+internal abstract unsafe class IntegerKernels
+{
+    /// <summary>Multiplies with consecutive tiles of a packed matrix.</summary>
+    /// <param name="input">The activations, in the form <see cref="QuantizedForms.Of"/> names for the type. [T, X]</param>
+    /// <param name="type">The packed type.</param>
+    /// <param name="tiles">The first tile.</param>
+    /// <param name="tileCount">The number of tiles, of 16 rows each.</param>
+    /// <param name="scratch">Working memory of the calling worker.</param>
+    /// <param name="output">Where the products go; column 0 belongs to the first row. [T, 16 · tileCount]</param>
+    public abstract void MultiplyTiles(
+        FormedRows input, DataType type, byte* tiles, int tileCount, ScratchBuffer scratch, MatMulOutput output);
+}
+
+/// <inheritdoc/>
+internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger> : IntegerKernels
+    where TSimd : struct, ISimd<TVector>
+    where TVector : struct
+    where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+    where TInteger : struct
+{
+    // Rows of x a tile is multiplied with at a time.
+    private const int RowGroup = 4;
+
+    public override void MultiplyTiles(
+        FormedRows input, DataType type, byte* tiles, int tileCount, ScratchBuffer scratch, MatMulOutput output)
+    {
+        Debug.Assert(TSimd.Width == TIntegers.Lanes, "Floats and integers have the same number of lanes.");
+        long tileBytes = PackedLayout.TileBytes(type, input.Rows.ColumnCount);
+        float* products = stackalloc float[RowGroup * PackedLayout.TileRows];
+        for (int tile = 0; tile < tileCount; tile++)
+        {
+            byte* data = tiles + (tile * tileBytes);
+            int column = tile * PackedLayout.TileRows;
+            int row = 0;
+            for (; row + RowGroup <= input.Rows.Count; row += RowGroup)
+            {
+                MultiplyFour(input, type, data, row, products);
+                for (int i = 0; i < RowGroup; i++)
+                {
+                    output.Row(row + i, column).PutTile<TSimd, TVector>(products + (i * PackedLayout.TileRows));
+                }
+            }
+
+            for (; row < input.Rows.Count; row++)
+            {
+                MultiplyOne(input, type, data, row, products);
+                output.Row(row, column).PutTile<TSimd, TVector>(products);
+            }
+        }
+    }
+
+    private static void MultiplyOne(FormedRows input, DataType type, byte* tile, int row, float* products)
+    {
+        byte* x = input.Rows.Codes(row);
+        int blocks = input.Rows.BlockCount;
+        for (int lane = 0; lane < PackedLayout.TileRows; lane += TIntegers.Lanes)
+        {
+            TVector sums = (type, input.Form) switch
+            {
+                (DataType.PackedQ8, _) => PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>.One(tile, lane, x, blocks),
+                (_, QuantizedForm.Bytes) =>
+                    PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>.One<OnePlane>(tile, lane, x, blocks),
+                _ => PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>.One<TwoPlanes>(tile, lane, x, blocks),
+            };
+            TSimd.Store(products + lane, sums);
+        }
+    }
+
+    private static void MultiplyFour(FormedRows input, DataType type, byte* tile, int row, float* products)
+    {
+        byte* x0 = input.Rows.Codes(row);
+        byte* x1 = input.Rows.Codes(row + 1);
+        byte* x2 = input.Rows.Codes(row + 2);
+        byte* x3 = input.Rows.Codes(row + 3);
+        int blocks = input.Rows.BlockCount;
+        for (int lane = 0; lane < PackedLayout.TileRows; lane += TIntegers.Lanes)
+        {
+            float* output = products + lane;
+            switch (type, input.Form)
+            {
+                case (DataType.PackedQ8, _):
+                    PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>.Four(
+                        tile, lane, x0, x1, x2, x3, blocks, output, PackedLayout.TileRows);
+                    break;
+                case (_, QuantizedForm.Bytes):
+                    PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>.Four<OnePlane>(
+                        tile, lane, x0, x1, x2, x3, blocks, output, PackedLayout.TileRows);
+                    break;
+                default:
+                    PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>.Four<TwoPlanes>(
+                        tile, lane, x0, x1, x2, x3, blocks, output, PackedLayout.TileRows);
+                    break;
+            }
+        }
+    }
+}
