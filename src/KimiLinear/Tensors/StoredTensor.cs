@@ -9,6 +9,9 @@ internal sealed unsafe class StoredTensor
     public StoredTensor(string name, DataType dataType, Shape shape, byte* data, string filePath)
     {
         Debug.Assert(data != null || shape.ElementCount == 0, "A tensor with values needs memory.");
+        Debug.Assert(
+            dataType.BlockLength() == 1 || (shape.Rank > 0 && shape[shape.Rank - 1] % dataType.BlockLength() == 0),
+            "No row may break a block.");
         Name = name;
         DataType = dataType;
         Shape = shape;
@@ -25,7 +28,7 @@ internal sealed unsafe class StoredTensor
     /// <summary>First byte of the values, row-major.</summary>
     public byte* Data { get; }
 
-    public long ByteCount => Shape.ElementCount * DataType.SizeInBytes();
+    public long ByteCount => DataType.ByteCount(Shape.ElementCount);
 
     /// <summary>The file the tensor lies in, for messages.</summary>
     public string FilePath { get; }
