@@ -34,4 +34,32 @@ public enum DataType
 
     /// <summary>Packed 8-bit weights: blocks of 32 values of a row share a scale; 8.5 bits a value.</summary>
     PackedQ8,
+
+    /// <summary>GGUF's Q4_0: blocks of 32 values in 18 bytes, a half-precision scale and 4 bits a value.</summary>
+    GgufQ40,
+
+    /// <summary>GGUF's Q4_1: blocks of 32 values in 20 bytes, a half-precision scale and offset and 4 bits a value.</summary>
+    GgufQ41,
+
+    /// <summary>GGUF's Q5_0: blocks of 32 values in 22 bytes, a half-precision scale and 5 bits a value.</summary>
+    GgufQ50,
+
+    /// <summary>GGUF's Q5_1: blocks of 32 values in 24 bytes, a half-precision scale and offset and 5 bits a value.</summary>
+    GgufQ51,
+
+    /// <summary>GGUF's Q8_0: blocks of 32 values in 34 bytes, a half-precision scale and 8 bits a value.</summary>
+    GgufQ80,
+
+    /// <summary>
+    /// GGUF's Q4_K: blocks of 256 values in 144 bytes, 4 bits a value; each 32 share a 6-bit scale and a 6-bit offset.
+    /// </summary>
+    GgufQ4K,
+
+    /// <summary>
+    /// GGUF's Q5_K: blocks of 256 values in 176 bytes, 5 bits a value; each 32 share a 6-bit scale and a 6-bit offset.
+    /// </summary>
+    GgufQ5K,
+
+    /// <summary>GGUF's Q6_K: blocks of 256 values in 210 bytes, 6 bits a value; each 16 share an 8-bit scale.</summary>
+    GgufQ6K,
 }

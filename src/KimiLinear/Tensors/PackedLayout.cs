@@ -25,6 +25,9 @@ internal static unsafe class PackedLayout
     /// <summary>Bytes before the codes of a pair of blocks.</summary>
     public const int HeaderBytes = 64;
 
+    /// <summary>Bytes of a chunk of codes: four of every row.</summary>
+    public const int ChunkBytes = 4 * TileRows;
+
     /// <summary>Bytes of one block's codes in <see cref="DataType.PackedQ4"/>.</summary>
     public const int Q4BlockBytes = TileRows * BlockColumns / 2;
 

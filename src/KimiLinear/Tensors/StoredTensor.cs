@@ -27,7 +27,7 @@ internal sealed unsafe class StoredTensor
 
     public long ByteCount => PackedLayout.IsPacked(DataType)
         ? PackedLayout.ByteCount(DataType, Shape)
-        : Shape.ElementCount * DataType.SizeInBytes();
+        : DataType.ByteCount(Shape.ElementCount);
 
     /// <summary>The file the tensor lies in, for messages.</summary>
     public string FilePath { get; }

@@ -26,6 +26,13 @@ internal abstract unsafe class HostBackend(KimiLinearConfig config) : ComputeBac
         float* destination = ((HostBuffer)hidden).Data;
         foreach (int id in batch.TokenIds)
         {
+            if (PackedLayout.IsPacked(part.DataType))
+            {
+                PackedRows.Read(part.DataType, part.Data, table.ColumnCount, id, rowCount: 1, destination);
+                destination += table.ColumnCount;
+                continue;
+            }
+
             long first = (long)id * table.ColumnCount;
             for (int i = 0; i < table.ColumnCount; i++)
             {

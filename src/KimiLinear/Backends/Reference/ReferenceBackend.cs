@@ -84,11 +84,15 @@ internal sealed unsafe partial class ReferenceBackend(KimiLinearConfig config) :
         for (int row = 0; row < rowCount; row++)
         {
             ref readonly HostMatrix.Part part = ref weight.PartOf(firstRow + row);
-            long first = (firstRow + row - part.FirstRow) * (long)weight.ColumnCount;
+            bool packed = PackedLayout.IsPacked(part.DataType);
+            long rowInPart = firstRow + row - part.FirstRow;
             float sum = 0;
             for (int i = 0; i < x.Length; i++)
             {
-                sum += StoredValues.Read(part.Data, part.DataType, first + i) * x[i];
+                float value = packed
+                    ? PackedLayout.Read(part.DataType, part.Data, weight.ColumnCount, rowInPart, i)
+                    : StoredValues.Read(part.Data, part.DataType, (rowInPart * weight.ColumnCount) + i);
+                sum += value * x[i];
             }
 
             y[row] = sum;
