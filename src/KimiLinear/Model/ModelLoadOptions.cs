@@ -1,3 +1,5 @@
+using KimiLinear.Tensors;
+
 namespace KimiLinear.Model;
 
 /// <summary>How a model is loaded and run.</summary>
@@ -16,6 +18,10 @@ public sealed record ModelLoadOptions
             field = value;
         }
     } = Math.Min(Environment.ProcessorCount, 64);
+
+    /// <summary>Gets how exactly activations are multiplied with quantised weights.</summary>
+    /// <value>The default is <see cref="ActivationPrecision.Auto"/>.</value>
+    public ActivationPrecision Activations { get; init; }
 
     /// <summary>Gets whether loading reads all weights through once.</summary>
     /// <value>The default is <see cref="WeightPreload.Auto"/>.</value>

@@ -19,7 +19,12 @@ internal static class ModelLoader
         ModelLoadOptions options,
         IProgress<ModelLoadProgress>? progress,
         CancellationToken cancellationToken) =>
-        Load(modelDirectory, options, config => CpuBackends.Create(config, options.ThreadCount), progress, cancellationToken);
+        Load(
+            modelDirectory,
+            options,
+            config => CpuBackends.Create(config, options.ThreadCount, options.Activations),
+            progress,
+            cancellationToken);
 
     /// <summary>Loads with a backend of the caller's choice.</summary>
     public static KimiLinearModel Load(

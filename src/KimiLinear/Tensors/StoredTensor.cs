@@ -3,12 +3,15 @@ using System.Diagnostics;
 namespace KimiLinear.Tensors;
 
 /// <summary>A tensor as a file holds it: a view of mapped memory that lives as long as the checkpoint it came from.</summary>
-/// <remarks>The address has no alignment beyond one byte.</remarks>
+/// <remarks>The address has no alignment beyond one byte, but for packed types that of 64 bytes.</remarks>
 internal sealed unsafe class StoredTensor
 {
     public StoredTensor(string name, DataType dataType, Shape shape, byte* data, string filePath)
     {
         Debug.Assert(data != null || shape.ElementCount == 0, "A tensor with values needs memory.");
+        Debug.Assert(
+            dataType.BlockLength() == 1 || (shape.Rank > 0 && shape[shape.Rank - 1] % dataType.BlockLength() == 0),
+            "No row may break a block.");
         Name = name;
         DataType = dataType;
         Shape = shape;

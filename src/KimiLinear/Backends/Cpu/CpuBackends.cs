@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using KimiLinear.Configuration;
+using KimiLinear.Tensors;
 
 namespace KimiLinear.Backends;
 
@@ -13,8 +14,8 @@ internal static class CpuBackends
         : Vector128.IsHardwareAccelerated ? SimdWidth.Bits128
         : SimdWidth.Scalar;
 
-    public static ComputeBackend Create(KimiLinearConfig config, int threadCount) =>
-        Create(config, threadCount, Widest, new CpuForms());
+    public static ComputeBackend Create(KimiLinearConfig config, int threadCount, ActivationPrecision activations) =>
+        Create(config, threadCount, Widest, new CpuForms { Activations = activations });
 
     public static ComputeBackend Create(KimiLinearConfig config, int threadCount, SimdWidth width, CpuForms forms) => width switch
     {
