@@ -61,11 +61,29 @@ internal readonly unsafe struct MatMulRow(float* data, float scale, bool add)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        TVector scales = TSimd.Broadcast(scale);
         for (int i = 0; i < PackedLayout.TileRows; i += TSimd.Width)
         {
-            TVector scaled = TSimd.Multiply(TSimd.Load(values + i), scales);
-            TSimd.Store(data + i, add ? TSimd.Add(TSimd.Load(data + i), scaled) : scaled);
+            PutVector<TSimd, TVector>(i, TSimd.Load(values + i));
         }
+    }
+
+    /// <summary>Writes the 16 values of a tile, each first multiplied with a factor of its own.</summary>
+    public void PutTile<TSimd, TVector>(float* values, float* factors)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        for (int i = 0; i < PackedLayout.TileRows; i += TSimd.Width)
+        {
+            PutVector<TSimd, TVector>(i, TSimd.Multiply(TSimd.Load(values + i), TSimd.Load(factors + i)));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void PutVector<TSimd, TVector>(int column, TVector values)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        TVector scaled = TSimd.Multiply(values, TSimd.Broadcast(scale));
+        TSimd.Store(data + column, add ? TSimd.Add(TSimd.Load(data + column), scaled) : scaled);
     }
 }

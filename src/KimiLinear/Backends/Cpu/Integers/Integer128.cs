@@ -42,6 +42,17 @@ internal readonly unsafe struct Integer128 : IIntegerSimd<Vector128<int>, Vector
                 AddShorts(sums, EvenBytes(codes), EvenBytes(signedBytes)), OddBytes(codes), OddBytes(signedBytes));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddBytes(
+        ref Vector128<int> s0, ref Vector128<int> s1, ref Vector128<int> s2, ref Vector128<int> s3,
+        Vector128<int> codes, Vector128<int> x0, Vector128<int> x1, Vector128<int> x2, Vector128<int> x3)
+    {
+        s0 = AddBytes(s0, codes, x0);
+        s1 = AddBytes(s1, codes, x1);
+        s2 = AddBytes(s2, codes, x2);
+        s3 = AddBytes(s3, codes, x3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> TotalOfBytes(Vector128<int> sums) => sums;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -61,6 +72,17 @@ internal readonly unsafe struct Integer128 : IIntegerSimd<Vector128<int>, Vector
 
         Vector128<int> even = ((a << 16) >> 16) * ((b << 16) >> 16);
         return sums + even + ((a >> 16) * (b >> 16));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddShorts(
+        ref Vector128<int> s0, ref Vector128<int> s1, ref Vector128<int> s2, ref Vector128<int> s3,
+        Vector128<int> codes, Vector128<int> x0, Vector128<int> x1, Vector128<int> x2, Vector128<int> x3)
+    {
+        s0 = AddShorts(s0, codes, x0);
+        s1 = AddShorts(s1, codes, x1);
+        s2 = AddShorts(s2, codes, x2);
+        s3 = AddShorts(s3, codes, x3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

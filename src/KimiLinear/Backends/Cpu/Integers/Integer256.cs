@@ -40,6 +40,17 @@ internal readonly unsafe struct Integer256 : IIntegerSimd<Vector256<int>, Vector
             : (sums.AsInt16() + Avx2.MultiplyAddAdjacent(codes.AsByte(), signedBytes.AsSByte())).AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddBytes(
+        ref Vector256<int> s0, ref Vector256<int> s1, ref Vector256<int> s2, ref Vector256<int> s3,
+        Vector256<int> codes, Vector256<int> x0, Vector256<int> x1, Vector256<int> x2, Vector256<int> x3)
+    {
+        s0 = AddBytes(s0, codes, x0);
+        s1 = AddBytes(s1, codes, x1);
+        s2 = AddBytes(s2, codes, x2);
+        s3 = AddBytes(s3, codes, x3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> TotalOfBytes(Vector256<int> sums) =>
         AvxVnni.IsSupported ? sums : Avx2.MultiplyAddAdjacent(sums.AsInt16(), Vector256<short>.One);
 
@@ -48,6 +59,17 @@ internal readonly unsafe struct Integer256 : IIntegerSimd<Vector256<int>, Vector
         AvxVnni.IsSupported
             ? AvxVnni.MultiplyWideningAndAdd(sums, a.AsInt16(), b.AsInt16())
             : sums + Avx2.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddShorts(
+        ref Vector256<int> s0, ref Vector256<int> s1, ref Vector256<int> s2, ref Vector256<int> s3,
+        Vector256<int> codes, Vector256<int> x0, Vector256<int> x1, Vector256<int> x2, Vector256<int> x3)
+    {
+        s0 = AddShorts(s0, codes, x0);
+        s1 = AddShorts(s1, codes, x1);
+        s2 = AddShorts(s2, codes, x2);
+        s3 = AddShorts(s3, codes, x3);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Add(Vector256<int> a, Vector256<int> b) => a + b;
