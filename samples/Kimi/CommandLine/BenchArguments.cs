@@ -50,7 +50,7 @@ internal sealed class BenchArguments
         HelpName = "0,4096",
         CustomParser = result =>
         {
-            string[] parts = result.Tokens[0].Value.Split(',');
+            string[] parts = [.. result.Tokens.SelectMany(token => token.Value.Split(','))];
             int[] depths = new int[parts.Length];
             for (int i = 0; i < parts.Length; i++)
             {
@@ -111,7 +111,7 @@ internal sealed class BenchArguments
     public BenchSettings ReadSettings(ParseResult result) => new(
         result.GetValue(_prompt) ?? 512,
         result.GetValue(_generated) ?? 64,
-        result.GetValue(_depths) ?? [0],
+        result.GetValue(_depths) is { Length: > 0 } depths ? depths : [0],
         result.GetValue(_repeat) ?? 3,
         CommonOptions.LoadOptions(result.GetValue(_threads)));
 
