@@ -5,42 +5,48 @@ namespace KimiLinear.Checkpoints;
 
 /// <summary>The weights of a model folder, mapped read-only: nothing is copied until somebody reads it.</summary>
 /// <remarks>
-/// Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many threads.
+/// Weights that no file holds may lie in memory instead. Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many threads.
 /// </remarks>
 internal sealed class Checkpoint : IDisposable
 {
     private const string SingleFileName = "model.safetensors";
     private const string FilePattern = "*.safetensors";
 
-    private readonly SafetensorsFile[] _files;
+    private readonly IDisposable[] _memory;
     private readonly Dictionary<string, StoredTensor> _byName = [];
     private readonly Dictionary<string, string> _unusableTypes = [];
 
     private Checkpoint(string directory, SafetensorsFile[] files)
+        : this(directory, [.. files.SelectMany(file => file.Tensors)], files)
     {
-        DirectoryPath = directory;
-        _files = files;
         Files = [.. files.Select(file => file.FilePath)];
         TotalBytes = files.Sum(file => file.FileBytes);
-        Tensors = [.. files.SelectMany(file => file.Tensors)];
-        foreach (StoredTensor tensor in Tensors)
-        {
-            _byName.Add(tensor.Name, tensor);
-        }
-
         foreach (SafetensorsEntry entry in files.SelectMany(file => file.Entries).Where(entry => entry.Type.DataType is null))
         {
             _unusableTypes.Add(entry.Name, entry.Type.Name);
         }
     }
 
-    /// <summary>The folder it was opened from.</summary>
+    private Checkpoint(string directory, IReadOnlyList<StoredTensor> tensors, IDisposable[] memory)
+    {
+        DirectoryPath = directory;
+        _memory = memory;
+        Files = [];
+        TotalBytes = tensors.Sum(tensor => tensor.ByteCount);
+        Tensors = tensors;
+        foreach (StoredTensor tensor in Tensors)
+        {
+            _byName.Add(tensor.Name, tensor);
+        }
+    }
+
+    /// <summary>The folder it was opened from, or what stands for one in messages.</summary>
     public string DirectoryPath { get; }
 
     /// <summary>The weight files, in ordinal order of their names.</summary>
     public IReadOnlyList<string> Files { get; }
 
-    /// <summary>The size of the files together.</summary>
+    /// <summary>The size of the files together, or of the tensors when they lie in memory.</summary>
     public long TotalBytes { get; }
 
     /// <summary>Every tensor whose data type this library knows, file after file, in the order in which they lie there.</summary>
@@ -53,6 +59,14 @@ internal sealed class Checkpoint : IDisposable
     public static bool Exists(string modelDirectory) =>
         File.Exists(Path.Combine(modelDirectory, CheckpointIndex.FileName))
         || Directory.EnumerateFiles(modelDirectory, FilePattern).Any();
+
+    /// <summary>Makes a checkpoint of tensors that lie in memory, of which it becomes the owner.</summary>
+    /// <param name="name">What messages call it in place of a folder.</param>
+    /// <param name="tensors">The tensors.</param>
+    /// <param name="memory">Where they lie; released with the checkpoint.</param>
+    public static Checkpoint InMemory(
+        string name, IReadOnlyList<StoredTensor> tensors, IReadOnlyList<IDisposable> memory) =>
+        new(name, tensors, [.. memory]);
 
     /// <summary>Opens the weights of a folder: through its index if it has one, else its single safetensors file.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -97,9 +111,9 @@ internal sealed class Checkpoint : IDisposable
 
     public void Dispose()
     {
-        foreach (SafetensorsFile file in _files)
+        foreach (IDisposable memory in _memory)
         {
-            file.Dispose();
+            memory.Dispose();
         }
     }
 

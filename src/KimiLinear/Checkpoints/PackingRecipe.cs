@@ -47,4 +47,17 @@ internal static class PackingRecipe
             ? format == WeightFormat.Q4 ? DataType.PackedQ4 : DataType.PackedQ8
             : null;
     }
+
+    /// <summary>The type a tensor of a model in a format is stored in: packed, or bfloat16 as published.</summary>
+    public static DataType StoredTypeOf(WeightFormat format, ExpectedTensor tensor) =>
+        TypeOf(format, tensor.Name, tensor.Shape) ?? DataType.BFloat16;
+
+    /// <summary>The bytes a tensor of a model in a format takes.</summary>
+    public static long ByteCount(WeightFormat format, ExpectedTensor tensor)
+    {
+        DataType type = StoredTypeOf(format, tensor);
+        return PackedLayout.IsPacked(type)
+            ? PackedLayout.ByteCount(type, tensor.Shape)
+            : tensor.Shape.ElementCount * type.SizeInBytes();
+    }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using static KimiLinear.Configuration.KimiLinearConfigRanges;
 
 namespace KimiLinear.Configuration;
 
@@ -10,14 +11,6 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
     public const string FileName = "config.json";
 
     private const string ModelType = "kimi_linear";
-
-    // Far above any published model (163,840 rows, width 9,216, 93 layers, 896 experts), and low enough that
-    // products of two of them are sane sizes: a value beyond is a damaged file, not a model.
-    private const int MaxVocabulary = 1 << 24;
-    private const int MaxDim = 1 << 20;
-    private const int MaxLayers = 1 << 12;
-    private const int MaxCount = 1 << 16;
-    private const int MaxConvolutionWidth = 64;
 
     private static readonly ConfigurationKey ExpertCount = new("num_experts", "n_routed_experts", "num_local_experts");
     private static readonly ConfigurationKey ActiveExpertCount = new("num_experts_per_token", "num_experts_per_tok");

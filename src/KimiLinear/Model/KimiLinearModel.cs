@@ -34,7 +34,7 @@ public sealed class KimiLinearModel : IDisposable
         _context = new ForwardContext(backend, _pool.Storage, _workspace);
     }
 
-    /// <summary>Gets the model's name: that of its folder.</summary>
+    /// <summary>Gets the model's name: that of its folder, or "random".</summary>
     public string Name { get; }
 
     /// <summary>Gets the model's configuration.</summary>
@@ -43,7 +43,7 @@ public sealed class KimiLinearModel : IDisposable
     /// <summary>Gets a description of what computes, for people.</summary>
     public string DeviceDescription => _backend.Description;
 
-    /// <summary>Gets the bytes of weights, which lie in the mapped files.</summary>
+    /// <summary>Gets the bytes of weights: of the mapped files, or of the memory that holds random ones.</summary>
     public long WeightBytes => _checkpoint.TotalBytes;
 
     /// <summary>Gets the bytes held for sequences, in use now or kept for the next one.</summary>
@@ -77,6 +77,34 @@ public sealed class KimiLinearModel : IDisposable
         IProgress<ModelLoadProgress>? progress = null,
         CancellationToken cancellationToken = default) =>
         Task.Run(() => Load(modelDirectory, options, progress, cancellationToken), cancellationToken);
+
+    /// <summary>Makes a model of random weights in memory, to measure speed with; what it writes means nothing.</summary>
+    /// <param name="config">The model's shape.</param>
+    /// <param name="format">How its large matrices are stored; not <see cref="WeightFormat.Source"/>.</param>
+    /// <param name="options">How to run it; <see langword="null"/> for the defaults.</param>
+    /// <param name="seed">Decides the weights, whatever the machine and the number of threads.</param>
+    /// <param name="progress">Told how far it has come.</param>
+    /// <param name="cancellationToken">Stops it; nothing is left behind.</param>
+    /// <returns>The model; the caller disposes it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="config"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentException">A value of the configuration is out of range, or the format names none.</exception>
+    /// <exception cref="ModelConfigurationException">The configuration's values do not fit together.</exception>
+    /// <exception cref="InsufficientMemoryException">The weights would not fit the memory of the process.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static KimiLinearModel CreateRandom(
+        KimiLinearConfig config,
+        WeightFormat format,
+        ModelLoadOptions? options = null,
+        int seed = 1,
+        IProgress<ModelLoadProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        ModelLoader.CreateRandom(config, format, options ?? new ModelLoadOptions(), seed, progress, cancellationToken);
+
+    /// <summary>Counts what decoding one token moves between memory and processor.</summary>
+    /// <param name="contextTokens">The tokens before it, at least 0. The model's limit is not checked.</param>
+    /// <returns>The count, for the weights as they are stored.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="contextTokens"/> is negative.</exception>
+    public TokenTraffic TrafficAt(long contextTokens) => TokenTraffic.Of(Config, _checkpoint, contextTokens);
 
     /// <summary>Starts an empty sequence; the caller disposes it.</summary>
     /// <returns>The sequence; it takes memory from its first token on.</returns>

@@ -69,6 +69,41 @@ internal static class ModelLoader
         }
     }
 
+    /// <summary>Makes a model of random weights.</summary>
+    public static KimiLinearModel CreateRandom(
+        KimiLinearConfig config,
+        WeightFormat format,
+        ModelLoadOptions options,
+        int seed,
+        IProgress<ModelLoadProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        if (format == WeightFormat.Source || !Enum.IsDefined(format))
+        {
+            throw new ArgumentException(
+                $"The format of random weights must be BFloat16, Q8, Q4 or Q4Q8, but is {format}: they have no source.",
+                nameof(format));
+        }
+
+        KimiLinearConfigRanges.Check(config);
+        Checkpoint checkpoint = new RandomWeights(config, format, seed).Create(options.ThreadCount, progress, cancellationToken);
+        ComputeBackend? backend = null;
+        try
+        {
+            backend = CpuBackends.Create(config, options.ThreadCount);
+            Network network = new WeightBinder(checkpoint, backend, progress: null, cancellationToken).Bind();
+            progress?.Report(new ModelLoadProgress(checkpoint.TotalBytes, checkpoint.TotalBytes, "ready"));
+            return new KimiLinearModel(RandomWeights.Name, checkpoint, backend, network);
+        }
+        catch
+        {
+            backend?.Dispose();
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>What a model is called: the name of its folder.</summary>
     public static string NameOf(string modelDirectory) =>
         Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(modelDirectory)));
