@@ -25,7 +25,14 @@ internal sealed class Checkpoint : IDisposable
         Tensors = [.. files.SelectMany(file => file.Tensors)];
         foreach (StoredTensor tensor in Tensors)
         {
-            _byName.Add(tensor.Name, tensor);
+            if (!_byName.TryAdd(tensor.Name, tensor))
+            {
+                Dispose();
+                throw new CheckpointFormatException(
+                    $"{tensor.Name} is there twice in '{directory}', plain or packed; each tensor may occur once. "
+                    + "Pack the model again, into an empty folder.",
+                    directory);
+            }
         }
 
         foreach (SafetensorsEntry entry in files.SelectMany(file => file.Entries).Where(entry => entry.Type.DataType is null))

@@ -1,7 +1,6 @@
 using System.Globalization;
 using KimiLinear.Backends;
 using KimiLinear.Caching;
-using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
 using KimiLinear.Layers;
 
@@ -9,13 +8,13 @@ namespace KimiLinear.Model;
 
 /// <summary>A loaded Kimi-Linear model.</summary>
 /// <remarks>
-/// Safe for concurrent use: steps of different sequences take turns. The weights stay where the files are mapped; disposing
-/// the model releases them and the memory of its sequences.
+/// Safe for concurrent use: steps of different sequences take turns. The weights stay where the files are mapped, unless
+/// they were converted; disposing the model releases them and the memory of its sequences.
 /// </remarks>
 public sealed class KimiLinearModel : IDisposable
 {
     private readonly Lock _step = new();
-    private readonly Checkpoint _checkpoint;
+    private readonly ModelWeights _weights;
     private readonly ComputeBackend _backend;
     private readonly Network _network;
     private readonly Workspace _workspace;
@@ -23,10 +22,10 @@ public sealed class KimiLinearModel : IDisposable
     private readonly ForwardContext _context;
     private bool _disposed;
 
-    internal KimiLinearModel(string name, Checkpoint checkpoint, ComputeBackend backend, Network network)
+    internal KimiLinearModel(string name, ModelWeights weights, ComputeBackend backend, Network network)
     {
         Name = name;
-        _checkpoint = checkpoint;
+        _weights = weights;
         _backend = backend;
         _network = network;
         _workspace = NewWorkspace(backend, network);
@@ -43,8 +42,10 @@ public sealed class KimiLinearModel : IDisposable
     /// <summary>Gets a description of what computes, for people.</summary>
     public string DeviceDescription => _backend.Description;
 
-    /// <summary>Gets the bytes of weights, which lie in the mapped files.</summary>
-    public long WeightBytes => _checkpoint.TotalBytes;
+    /// <summary>
+    /// Gets the bytes of weights: of the mapped files, or of all tensors when some were converted into memory of their own.
+    /// </summary>
+    public long WeightBytes => _weights.ByteCount;
 
     /// <summary>Gets the bytes held for sequences, in use now or kept for the next one.</summary>
     public long SequenceMemoryBytes => _pool.AllocatedBytes;
@@ -176,7 +177,7 @@ public sealed class KimiLinearModel : IDisposable
             _pool.Dispose();
             _network.Dispose();
             _backend.Dispose();
-            _checkpoint.Dispose();
+            _weights.Dispose();
         }
     }
 
