@@ -3,39 +3,48 @@ using KimiLinear.Tensors;
 
 namespace KimiLinear.Checkpoints;
 
-/// <summary>The weights of a model folder, mapped read-only: nothing is copied until somebody reads it.</summary>
+/// <summary>The weights of a model, mapped read-only: nothing is copied until somebody reads it.</summary>
 /// <remarks>
 /// Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many threads.
+/// Whatever the files are, the tensors have the names and shapes of the published checkpoint.
 /// </remarks>
 internal sealed class Checkpoint : IDisposable
 {
     private const string SingleFileName = "model.safetensors";
     private const string FilePattern = "*.safetensors";
 
-    private readonly SafetensorsFile[] _files;
+    private readonly IReadOnlyList<IDisposable> _owned;
     private readonly Dictionary<string, StoredTensor> _byName = [];
     private readonly Dictionary<string, string> _unusableTypes = [];
 
-    private Checkpoint(string directory, SafetensorsFile[] files)
+    private Checkpoint(string directory, IReadOnlyList<SafetensorsFile> files)
     {
-        DirectoryPath = directory;
-        _files = files;
+        ModelPath = directory;
+        _owned = files;
         Files = [.. files.Select(file => file.FilePath)];
         TotalBytes = files.Sum(file => file.FileBytes);
         Tensors = [.. files.SelectMany(file => file.Tensors)];
-        foreach (StoredTensor tensor in Tensors)
-        {
-            _byName.Add(tensor.Name, tensor);
-        }
-
+        FileTensors = Tensors;
+        _byName = Tensors.ToDictionary(tensor => tensor.Name);
         foreach (SafetensorsEntry entry in files.SelectMany(file => file.Entries).Where(entry => entry.Type.DataType is null))
         {
             _unusableTypes.Add(entry.Name, entry.Type.Name);
         }
     }
 
-    /// <summary>The folder it was opened from.</summary>
-    public string DirectoryPath { get; }
+    private Checkpoint(string filePath, GgufModel model, GgufWeights weights)
+    {
+        ModelPath = filePath;
+        _owned = [weights, model];
+        Files = model.Files;
+        TotalBytes = model.TotalBytes;
+        Tensors = weights.Tensors;
+        FileTensors = model.Tensors;
+        _byName = Tensors.ToDictionary(tensor => tensor.Name);
+    }
+
+    /// <summary>The folder or the GGUF file it was opened from.</summary>
+    public string ModelPath { get; }
 
     /// <summary>The weight files, in ordinal order of their names.</summary>
     public IReadOnlyList<string> Files { get; }
@@ -46,31 +55,38 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>Every tensor whose data type this library knows, file after file, in the order in which they lie there.</summary>
     public IReadOnlyList<StoredTensor> Tensors { get; }
 
+    /// <summary>The same as the files hold them, with the formats' own names; to tell what is stored.</summary>
+    public IReadOnlyList<StoredTensor> FileTensors { get; }
+
     /// <summary>The tensors of any other data type, with the format's word for it.</summary>
     public IReadOnlyDictionary<string, string> UnusableTypes => _unusableTypes;
 
-    /// <summary>Tells whether a folder holds weights, whole or not: an index or any safetensors file.</summary>
+    /// <summary>Tells whether a folder holds safetensors weights, whole or not: an index or any such file.</summary>
     public static bool Exists(string modelDirectory) =>
         File.Exists(Path.Combine(modelDirectory, CheckpointIndex.FileName))
         || Directory.EnumerateFiles(modelDirectory, FilePattern).Any();
 
-    /// <summary>Opens the weights of a folder: through its index if it has one, else its single safetensors file.</summary>
-    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <summary>Opens the weights in a folder or a GGUF file.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is neither such a folder nor such a file.</exception>
     /// <exception cref="FileNotFoundException">The folder holds no weights.</exception>
     /// <exception cref="CheckpointFormatException">A file is damaged, missing or ambiguous.</exception>
-    public static Checkpoint Open(string modelDirectory)
+    public static Checkpoint Open(string modelPath) => Open(ModelLocation.Find(modelPath));
+
+    /// <summary>
+    /// Opens the weights of a model: of a folder through its index if it has one, else its single safetensors file.
+    /// </summary>
+    /// <inheritdoc cref="Open(string)" path="/exception"/>
+    public static Checkpoint Open(ModelLocation location)
     {
-        ArgumentException.ThrowIfNullOrEmpty(modelDirectory);
-        if (!Directory.Exists(modelDirectory))
+        if (location.IsGguf)
         {
-            throw new DirectoryNotFoundException(
-                $"The model folder '{modelDirectory}' does not exist{(File.Exists(modelDirectory) ? "; it is a file" : "")}.");
+            return OpenGguf(location.Path);
         }
 
-        string indexPath = Path.Combine(modelDirectory, CheckpointIndex.FileName);
+        string indexPath = Path.Combine(location.Path, CheckpointIndex.FileName);
         return File.Exists(indexPath)
-            ? OpenIndexed(modelDirectory, CheckpointIndex.Load(indexPath))
-            : new Checkpoint(modelDirectory, [SafetensorsFile.Open(FindSingleFile(modelDirectory))]);
+            ? OpenIndexed(location.Path, CheckpointIndex.Load(indexPath))
+            : new Checkpoint(location.Path, [SafetensorsFile.Open(FindSingleFile(location.Path))]);
     }
 
     /// <summary>Finds a tensor; <see langword="false"/> when the files have none of that name.</summary>
@@ -82,8 +98,8 @@ internal sealed class Checkpoint : IDisposable
         if (_unusableTypes.TryGetValue(name, out string? type))
         {
             throw new CheckpointFormatException(
-                $"{name} is stored as {type}, but weights must be float32, bfloat16 or float16. ('{DirectoryPath}')",
-                DirectoryPath);
+                $"{name} is stored as {type}, but weights must be float32, bfloat16 or float16. ('{ModelPath}')",
+                ModelPath);
         }
 
         return _byName.TryGetValue(name, out tensor);
@@ -93,13 +109,27 @@ internal sealed class Checkpoint : IDisposable
     /// <exception cref="CheckpointFormatException">It is not, or is of a data type this library does not know.</exception>
     public StoredTensor Get(string name) => TryGet(name, out StoredTensor? tensor)
         ? tensor
-        : throw new CheckpointFormatException($"The checkpoint in '{DirectoryPath}' has no tensor {name}.", DirectoryPath);
+        : throw new CheckpointFormatException($"The checkpoint in '{ModelPath}' has no tensor {name}.", ModelPath);
 
     public void Dispose()
     {
-        foreach (SafetensorsFile file in _files)
+        foreach (IDisposable owned in _owned)
         {
-            file.Dispose();
+            owned.Dispose();
+        }
+    }
+
+    private static Checkpoint OpenGguf(string filePath)
+    {
+        GgufModel model = GgufModel.Open(filePath);
+        try
+        {
+            return new Checkpoint(filePath, model, new GgufWeights(model.Tensors));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
         }
     }
 
@@ -118,7 +148,7 @@ internal sealed class Checkpoint : IDisposable
             }
 
             index.RequireAgreement(namesByFile);
-            return new Checkpoint(directory, [.. files]);
+            return new Checkpoint(directory, files);
         }
         catch
         {
@@ -141,7 +171,7 @@ internal sealed class Checkpoint : IDisposable
             1 => files[0],
             0 => throw new FileNotFoundException(
                 $"No weights were found in '{directory}': it has neither {CheckpointIndex.FileName} nor {SingleFileName} "
-                + "nor any other safetensors file.",
+                + "nor any other safetensors file nor a GGUF file.",
                 usual),
             _ => throw new CheckpointFormatException(
                 $"'{directory}' holds {files.Length} safetensors files, but no {CheckpointIndex.FileName} that says how they "

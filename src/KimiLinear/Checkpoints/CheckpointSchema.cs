@@ -89,12 +89,13 @@ internal static class CheckpointSchema
         if (findings.Length > 0)
         {
             throw new CheckpointFormatException(
-                $"The weights in '{checkpoint.DirectoryPath}' do not fit the model's configuration.{findings}",
-                checkpoint.DirectoryPath);
+                $"The weights in '{checkpoint.ModelPath}' do not fit the model's configuration.{findings}",
+                checkpoint.ModelPath);
         }
     }
 
-    private static bool IsUsable(DataType type) => type is DataType.Float32 or DataType.BFloat16 or DataType.Float16;
+    private static bool IsUsable(DataType type) =>
+        type is DataType.Float32 or DataType.BFloat16 or DataType.Float16 || GgufBlocks.Holds(type);
 
     private static string DescribeType(StoredTensor tensor) => tensor.DataType == DataType.Float8E4M3
         ? $"{tensor.Name} is stored as {tensor.DataType}; 8-bit float weights are not supported yet"

@@ -54,6 +54,9 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                     Multiply<Float32Weights>(
                         input, 0, input.Count, part.Data + (offset * 4), count, matrix.ColumnCount, output, row - firstRow);
                     break;
+                case var type when GgufBlocks.Holds(type):
+                    MultiplyBlocks(input, in part, row, count, matrix.ColumnCount, scratch, output, row - firstRow);
+                    break;
                 default:
                     throw new NotSupportedException($"Weights of type {part.DataType} cannot be multiplied.");
             }
@@ -103,6 +106,9 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
             case DataType.Float32:
                 Widen<Float32Weights>(part.Data + (offset * 4), matrix.ColumnCount, destination);
                 break;
+            case var type when GgufBlocks.Holds(type):
+                GgufBlocks.Decode(type, part.Row(row), matrix.ColumnCount, destination);
+                break;
             default:
                 throw new NotSupportedException($"Weights of type {part.DataType} cannot be multiplied.");
         }
@@ -128,6 +134,25 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                 Widen<TFormat>(rows + ((long)row * columnCount * TFormat.Size), (long)count * columnCount, panel);
                 Multiply<Float32Weights>(input, token, tokenEnd, (byte*)panel, count, columnCount, output, firstColumn + row);
             }
+        }
+    }
+
+    private static void MultiplyBlocks(
+        MatMulInput input,
+        in HostMatrix.Part part,
+        int firstRow,
+        int rowCount,
+        int columnCount,
+        ScratchBuffer scratch,
+        MatMulOutput output,
+        int firstColumn)
+    {
+        float* panel = scratch.Get(ScratchLength(columnCount));
+        for (int row = 0; row < rowCount; row += PanelRows)
+        {
+            int count = Math.Min(PanelRows, rowCount - row);
+            GgufBlocks.Decode(part.DataType, part.Row(firstRow + row), (long)count * columnCount, panel);
+            Multiply<Float32Weights>(input, 0, input.Count, (byte*)panel, count, columnCount, output, firstColumn + row);
         }
     }
 

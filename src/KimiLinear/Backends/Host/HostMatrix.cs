@@ -16,7 +16,7 @@ internal sealed unsafe class HostMatrix : Tensor
         for (int i = 0; i < parts.Length; i++)
         {
             int rowCount = (int)parts[i].Shape[0];
-            _parts[i] = new Part(parts[i].Data, parts[i].DataType, firstRow, rowCount);
+            _parts[i] = new Part(parts[i].Data, parts[i].DataType, firstRow, rowCount, parts[i].DataType.ByteCount(ColumnCount));
             firstRow += rowCount;
         }
     }
@@ -40,6 +40,13 @@ internal sealed unsafe class HostMatrix : Tensor
         return ref _parts[index];
     }
 
+    /// <summary>Reads a row as float32, in plain loops.</summary>
+    public void ReadRow(int row, float* destination)
+    {
+        ref readonly Part part = ref PartOf(row);
+        StoredValues.Read(part.Row(row), part.DataType, ColumnCount, destination);
+    }
+
     public override void Dispose()
     {
         // The memory belongs to the checkpoint.
@@ -58,7 +65,7 @@ internal sealed unsafe class HostMatrix : Tensor
     }
 
     /// <summary>Consecutive rows that lie together in memory.</summary>
-    internal readonly struct Part(byte* data, DataType dataType, int firstRow, int rowCount)
+    internal readonly struct Part(byte* data, DataType dataType, int firstRow, int rowCount, long rowBytes)
     {
         public byte* Data { get; } = data;
 
@@ -67,5 +74,8 @@ internal sealed unsafe class HostMatrix : Tensor
         public int FirstRow { get; } = firstRow;
 
         public int RowCount { get; } = rowCount;
+
+        /// <summary>Where a row of the matrix lies, which must be one of this part.</summary>
+        public byte* Row(int row) => Data + ((row - FirstRow) * rowBytes);
     }
 }
