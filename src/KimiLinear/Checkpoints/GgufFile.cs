@@ -13,7 +13,7 @@ internal sealed unsafe class GgufFile : IDisposable
     private GgufFile(MappedFile file)
     {
         _file = file;
-        _header = GgufHeaderParser.Parse(file);
+        _header = GgufHeaderParser.Parse(file.Data, file.Length, file.FilePath);
     }
 
     public string FilePath => _file.FilePath;

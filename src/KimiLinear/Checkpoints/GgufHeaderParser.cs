@@ -42,9 +42,13 @@ internal unsafe ref struct GgufHeaderParser
         _reader = new GgufReader(start, fileBytes, filePath);
     }
 
-    /// <summary>Parses the head of a mapped file.</summary>
+    /// <summary>Parses the head of a file.</summary>
+    /// <param name="start">The first byte of the file, all of which is in memory or mapped.</param>
+    /// <param name="fileBytes">The size of the file.</param>
+    /// <param name="filePath">The file, for messages.</param>
     /// <exception cref="CheckpointFormatException">It is no GGUF file, one of another version, or damaged.</exception>
-    public static GgufHeader Parse(MappedFile file) => new GgufHeaderParser(file.Data, file.Length, file.FilePath).Parse();
+    public static GgufHeader Parse(byte* start, long fileBytes, string filePath) =>
+        new GgufHeaderParser(start, fileBytes, filePath).Parse();
 
     private GgufHeader Parse()
     {

@@ -26,4 +26,47 @@ internal static class GgufGolden
         StoredValues.CopyTo(logits, values);
         return (new ReadOnlySpan<int>(ids.Data, (int)ids.Shape.ElementCount).ToArray(), values);
     }
+
+    /// <summary>The very model, ready to be changed and written again.</summary>
+    public static unsafe GgufWriter Copy(string name)
+    {
+        GgufWriter writer = new();
+        Describe(writer);
+        using GgufFile file = GgufFile.Open(File(name));
+        foreach (GgufEntry entry in file.Entries)
+        {
+            StoredTensor tensor = file.View(entry);
+            byte[] bytes = new ReadOnlySpan<byte>(tensor.Data, (int)tensor.ByteCount).ToArray();
+            writer.Add(entry.Name, entry.Type.Id, bytes, entry.Shape.Lengths);
+        }
+
+        return writer;
+    }
+
+    // The metadata that the golden files hold, but for the tokenizer and the names.
+    private static void Describe(GgufWriter writer) => writer
+        .Set("general.architecture", "kimi-linear")
+        .Set("kimi-linear.context_length", 8192u)
+        .Set("kimi-linear.embedding_length", 256u)
+        .Set("kimi-linear.block_count", 2u)
+        .Set("kimi-linear.feed_forward_length", 256u)
+        .Set("kimi-linear.attention.head_count", 2u)
+        .Set("kimi-linear.attention.head_count_kv", new[] { 0, 1 })
+        .Set("kimi-linear.attention.layer_norm_rms_epsilon", 1e-5f)
+        .Set("kimi-linear.expert_count", 4u)
+        .Set("kimi-linear.expert_used_count", 2u)
+        .Set("kimi-linear.expert_gating_func", 2u)
+        .Set("kimi-linear.vocab_size", 256u)
+        .Set("kimi-linear.ssm.conv_kernel", 4u)
+        .Set("kimi-linear.kda.head_dim", 128u)
+        .Set("kimi-linear.attention.kv_lora_rank", 256u)
+        .Set("kimi-linear.rope.dimension_count", 64u)
+        .Set("kimi-linear.attention.key_length", 320u)
+        .Set("kimi-linear.attention.value_length", 256u)
+        .Set("kimi-linear.attention.key_length_mla", 192u)
+        .Set("kimi-linear.attention.value_length_mla", 128u)
+        .Set("kimi-linear.expert_feed_forward_length", 256u)
+        .Set("kimi-linear.expert_shared_count", 1u)
+        .Set("kimi-linear.leading_dense_block_count", 1u)
+        .Set("kimi-linear.expert_weights_scale", 2.446f);
 }
