@@ -119,7 +119,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         return new KimiLinearChatClient(model, tokenizer, generationConfig, options, ownsModel: true);
     }
 
-    /// <summary>Loads the model in a folder or a GGUF file with default options and wraps it; the client owns the model.</summary>
+    /// <summary>Loads the model in a folder or a GGUF file with default options; the client owns the model.</summary>
     /// <param name="modelPath">The model's folder, or a GGUF file.</param>
     /// <inheritdoc cref="Load(KimiLinearChatClientOptions, CancellationToken)"/>
     public static KimiLinearChatClient Load(string modelPath) => Load(new KimiLinearChatClientOptions { ModelPath = modelPath });

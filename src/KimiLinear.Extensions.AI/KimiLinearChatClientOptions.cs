@@ -9,8 +9,8 @@ public sealed class KimiLinearChatClientOptions
     public const string DefaultSectionName = "KimiLinear";
 
     /// <summary>
-    /// Gets or sets the folder that holds the model: <c>config.json</c>, the tokenizer and the weights; or a GGUF file, which holds
-    /// all of them. Of a model split into several GGUF files it is the first.
+    /// Gets or sets the folder that holds the model: <c>config.json</c>, the tokenizer and the weights; or a GGUF file, which
+    /// holds all of them. Of a model split into several GGUF files it is the first.
     /// </summary>
     /// <value>Required.</value>
     public string ModelPath { get; set; } = "";

@@ -7,6 +7,8 @@ namespace Kimi.Tests;
 /// <summary>Every command takes a GGUF file where it takes a folder.</summary>
 public sealed class GgufTests : IDisposable
 {
+    private const string Conversation = """{"messages":[{"role":"user","content":"Hi"}]}""";
+
     private static readonly string Small = TestFiles.GoldenGguf("q4_k_m.gguf");
 
     private readonly TemporaryFolder _folder = new();
@@ -71,7 +73,7 @@ public sealed class GgufTests : IDisposable
             .. await KimiProcess.LinesAsync(["chat", "--model", model, "--greedy", "--max-tokens", "60", "Hello!"]),
             .. await KimiProcess.LinesAsync(["generate", "--model", model, "--greedy", "--prompt", "The", "--max-tokens", "20"]),
             .. await KimiProcess.LinesAsync(["tokenize", "--model", model, "--special", "<|im_user|>Grüße<|im_end|>"]),
-            .. await KimiProcess.LinesAsync(["render", "--model", model], "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}"),
+            .. await KimiProcess.LinesAsync(["render", "--model", model], Conversation),
         ];
     }
 

@@ -11,7 +11,8 @@ internal static class KimiCommand
     public static RootCommand Create(CommandTerminal terminal)
     {
         Dictionary<Command, string[]> examples = [];
-        RootCommand root = new("Inspects, tests and runs Kimi-Linear models. MODEL is a model folder as published, or a GGUF file.");
+        RootCommand root = new(
+            "Inspects, tests and runs Kimi-Linear models. MODEL is a model folder as published, or a GGUF file.");
         Add(InspectCommand.Create(terminal), InspectCommand.Examples);
         Add(TokenizeCommand.Create(terminal), TokenizeCommand.Examples);
         Add(RenderCommand.Create(terminal), RenderCommand.Examples);

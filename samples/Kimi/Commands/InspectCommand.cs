@@ -22,7 +22,10 @@ internal static class InspectCommand
 
     public static Command Create(CommandTerminal terminal)
     {
-        Argument<string> model = new("MODEL") { Description = "The model's folder, where a config.json alone is enough, or a GGUF file." };
+        Argument<string> model = new("MODEL")
+        {
+            Description = "The model's folder, where a config.json alone is enough, or a GGUF file.",
+        };
         Option<bool> json = new("--json") { Description = "Write everything as one JSON object." };
         Command command = new("inspect", "Shows what a model holds: configuration, layers, parameters, memory, tokenizer.")
         {

@@ -196,6 +196,10 @@ internal static class TinyGguf
     {
         public float[] ToFloats() => IsFloat32
             ? MemoryMarshal.Cast<byte, float>(Bytes).ToArray()
-            : [.. MemoryMarshal.Cast<byte, ushort>(Bytes).ToArray().Select(bits => BitConverter.UInt32BitsToSingle((uint)bits << 16))];
+            :
+            [
+                .. MemoryMarshal.Cast<byte, ushort>(Bytes).ToArray()
+                    .Select(bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
+            ];
     }
 }
