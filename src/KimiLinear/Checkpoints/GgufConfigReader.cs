@@ -3,7 +3,7 @@ using KimiLinear.Tensors;
 
 namespace KimiLinear.Checkpoints;
 
-/// <summary>Turns the metadata of a GGUF model into a <see cref="KimiLinearConfig"/>: the one place that knows its keys.</summary>
+/// <summary>Makes a <see cref="KimiLinearConfig"/> of a GGUF model's metadata: the one place that knows its keys.</summary>
 /// <remarks>
 /// Where the metadata leave a dimension out, or older converters wrote another value there, the tensors' shapes tell it.
 /// </remarks>

@@ -1,6 +1,6 @@
 namespace KimiLinear.Checkpoints;
 
-/// <summary>What a GGUF file says about itself, checked so that every known tensor lies inside the file and none overlap.</summary>
+/// <summary>What a GGUF file says about itself, checked: every known tensor lies inside the file and none overlap.</summary>
 /// <param name="Metadata">The keys and their values.</param>
 /// <param name="Entries">The tensors in the order in which they lie in the file.</param>
 /// <param name="DataOffset">Where the tensors' data begin in the file.</param>

@@ -69,7 +69,8 @@ internal unsafe ref struct GgufHeaderParser
         if (_reader.Remaining < sizeof(uint))
         {
             throw Refuse(
-                $"'{_filePath}' is no GGUF file: it has only {_fileBytes} bytes. Point to a GGUF file or to the folder of a model.");
+                $"'{_filePath}' is no GGUF file: it has only {_fileBytes} bytes. Point to a GGUF file or to the "
+                + "folder of a model.");
         }
 
         uint magic = _reader.ReadUInt32("the file's mark");
@@ -96,7 +97,7 @@ internal unsafe ref struct GgufHeaderParser
 
         if (version == 0)
         {
-            throw Refuse($"'{_filePath}' is a GGUF file of version 0, which does not exist. The file is damaged: fetch it again.");
+            throw Refuse($"'{_filePath}' is a GGUF file of version 0, which does not exist. It is damaged: fetch it again.");
         }
     }
 
@@ -229,7 +230,7 @@ internal unsafe ref struct GgufHeaderParser
         if (shape[shape.Rank - 1] % block != 0)
         {
             throw _reader.Refuse(
-                $"stores {name} as {type.Name} in rows of {shape[shape.Rank - 1]} values, but a row must be a multiple of {block}");
+                $"stores {name} as {type.Name} in rows of {shape[shape.Rank - 1]} values, which must be a multiple of {block}");
         }
     }
 

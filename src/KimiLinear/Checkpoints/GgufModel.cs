@@ -2,7 +2,7 @@ using KimiLinear.Tensors;
 
 namespace KimiLinear.Checkpoints;
 
-/// <summary>A Kimi-Linear model in one GGUF file or several: its metadata, and its tensors under the format's own names.</summary>
+/// <summary>A Kimi-Linear model in one GGUF file or several: metadata, and tensors under the format's own names.</summary>
 internal sealed class GgufModel : IDisposable
 {
     private const string ArchitectureKey = "general.architecture";

@@ -14,6 +14,9 @@ internal static class GgufParts
     private const string Between = "-of-";
     private const int SuffixLength = 1 + DigitCount + 4 + DigitCount + 5;
 
+    // Enough to see which are missing when only the first was fetched.
+    private const int MaxListedParts = 20;
+
     /// <summary>Tells whether a file's name says that it is a later part of a model in several files.</summary>
     public static bool IsLaterPart(string filePath) =>
         TryParseName(filePath, out _, out int number, out _) && number > 1;
@@ -23,7 +26,7 @@ internal static class GgufParts
         TryParseName(filePath, out string prefix, out _, out _) ? $"{prefix}{GgufFile.Extension}" : filePath);
 
     /// <summary>Opens the files of a model, given the first.</summary>
-    /// <exception cref="CheckpointFormatException">It is not the first, or others are missing, damaged or of another model.</exception>
+    /// <exception cref="CheckpointFormatException">It is not the first, or another is missing, damaged or foreign.</exception>
     public static IReadOnlyList<GgufFile> Open(string firstPath)
     {
         List<GgufFile> files = [GgufFile.Open(firstPath)];
@@ -84,17 +87,14 @@ internal static class GgufParts
                 firstPath);
     }
 
-    // Enough to see which are missing when only the first was fetched.
-    private const int MaxListedParts = 20;
-
     private static void RequirePart(GgufFile file, int index, int count)
     {
         int actualCount = PartCount(file);
         if (actualCount != count || PartIndex(file, count) != index)
         {
+            string actual = actualCount == 1 ? "whole" : $"part {PartIndex(file, actualCount) + 1} of {actualCount}";
             throw new CheckpointFormatException(
-                $"'{file.FilePath}' must be part {index + 1} of {count} by its name, but says that it is "
-                + $"{(actualCount == 1 ? "whole" : $"part {PartIndex(file, actualCount) + 1} of {actualCount}")}. Fetch it again.",
+                $"'{file.FilePath}' must be part {index + 1} of {count} by its name, but says that it is {actual}. Fetch it again.",
                 file.FilePath);
         }
     }
@@ -141,9 +141,10 @@ internal static class GgufParts
 
         prefix = filePath[..^SuffixLength];
         ReadOnlySpan<char> suffix = filePath.AsSpan(prefix.Length);
+        int countStart = 1 + DigitCount + Between.Length;
         return int.TryParse(suffix.Slice(1, DigitCount), NumberStyles.None, CultureInfo.InvariantCulture, out number)
             && int.TryParse(
-                suffix.Slice(1 + DigitCount + Between.Length, DigitCount), NumberStyles.None, CultureInfo.InvariantCulture, out count)
+                suffix.Slice(countStart, DigitCount), NumberStyles.None, CultureInfo.InvariantCulture, out count)
             && number >= 1
             && suffix.Equals(Suffix(number - 1, count), StringComparison.OrdinalIgnoreCase);
     }

@@ -15,7 +15,7 @@ internal sealed record ModelLocation(string Path, bool IsGguf)
     /// <summary>Whether the weights are there, whole or not.</summary>
     public bool HasWeights => IsGguf || Checkpoint.Exists(Path);
 
-    /// <summary>Finds out what a path names. A folder without safetensors that holds one GGUF model stands for that model.</summary>
+    /// <summary>Finds out what a path names. A folder without safetensors stands for the one GGUF model in it.</summary>
     /// <exception cref="DirectoryNotFoundException">There is neither such a folder nor such a file.</exception>
     /// <exception cref="CheckpointFormatException">The folder holds several GGUF models.</exception>
     public static ModelLocation Find(string path)

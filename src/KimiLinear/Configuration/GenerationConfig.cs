@@ -40,8 +40,8 @@ public sealed record GenerationConfig
     public bool? DoSample { get; init; }
 
     /// <summary>
-    /// Reads <c>generation_config.json</c> of a model's folder; without that file nothing is recommended, nor is by a model that is
-    /// a single file: a GGUF file's end tokens are part of its configuration.
+    /// Reads <c>generation_config.json</c> of a model's folder; without that file nothing is recommended. A GGUF file recommends
+    /// nothing either: its end tokens are part of its configuration.
     /// </summary>
     /// <param name="modelPath">The folder of the model, or its GGUF file.</param>
     /// <returns>What the file recommends.</returns>
@@ -57,7 +57,8 @@ public sealed record GenerationConfig
 
         if (!Directory.Exists(modelPath))
         {
-            throw new DirectoryNotFoundException($"The model '{modelPath}' does not exist: there is no such folder and no such file.");
+            throw new DirectoryNotFoundException(
+                $"The model '{modelPath}' does not exist: there is no such folder and no such file.");
         }
 
         string filePath = Path.Combine(modelPath, FileName);

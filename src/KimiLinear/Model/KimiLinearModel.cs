@@ -56,8 +56,8 @@ public sealed class KimiLinearModel : IDisposable
 
     /// <summary>Loads the model in a folder of safetensors files, or in a GGUF file.</summary>
     /// <param name="modelPath">
-    /// The folder that holds <c>config.json</c> and the weights, or a GGUF file; of a model split into several, the first. A folder
-    /// with one GGUF model and no safetensors files stands for that model.
+    /// The folder that holds <c>config.json</c> and the weights, or a GGUF file; of a model split into several, the first. A
+    /// folder with one GGUF model and no safetensors files stands for that model.
     /// </param>
     /// <param name="options">How to run it; <see langword="null"/> for the defaults.</param>
     /// <param name="progress">Told how far loading has come.</param>

@@ -4,7 +4,7 @@ using KimiLinear.Checkpoints;
 
 namespace KimiLinear.Tokenization;
 
-/// <summary>Reads the tokenizer that a GGUF file holds: the tokens as texts, the ordinary ones in the order of their ranks.</summary>
+/// <summary>Reads the tokenizer in a GGUF file: the tokens as texts, the ordinary ones in the order of their ranks.</summary>
 internal static class GgufTokenizerReader
 {
     private const string ModelKey = "tokenizer.ggml.model";

@@ -9,7 +9,8 @@ namespace KimiLinear.Tokenization;
 /// <summary>Turns text into the token ids of a Kimi-Linear model, and back.</summary>
 /// <remarks>
 /// Ids below <see cref="BaseVocabularySize"/> are ordinary tokens: byte strings, which need not be whole characters. The ids
-/// that follow, 256 in the published models, are special tokens: markers of the chat format, and reserved ones. Immutable, and safe to share between threads.
+/// that follow, 256 in the published models, are special tokens: markers of the chat format, and reserved ones. Immutable, and
+/// safe to share between threads.
 /// </remarks>
 public sealed class KimiTokenizer
 {

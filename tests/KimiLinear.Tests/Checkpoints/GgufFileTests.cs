@@ -101,7 +101,8 @@ public sealed class GgufFileTests : IDisposable
                 () => metadata.OptionalInteger("text", 0, 9), () => metadata.OptionalInteger("number", 8, 9),
                 () => metadata.OptionalText("number"), () => metadata.OptionalBoolean("number"),
                 () => metadata.OptionalPositiveSingle("negative"), () => metadata.OptionalPositiveSingle("text"),
-                () => metadata.IntegerList("list", 1), () => metadata.IntegerList("list", 2), () => metadata.IntegerList("text", 1),
+                () => metadata.IntegerList("list", 1), () => metadata.IntegerList("list", 2),
+                () => metadata.IntegerList("text", 1),
                 () => metadata.OptionalTexts("list"), () => metadata.Integer("absent", 0, 1),
             ],
             read =>

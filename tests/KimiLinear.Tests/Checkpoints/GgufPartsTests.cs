@@ -78,7 +78,7 @@ public sealed class GgufPartsTests : IDisposable
         string first = WriteParts(3);
         File.Copy(_folder.File("small-00003-of-00003.gguf"), _folder.File("small-00002-of-00003.gguf"), overwrite: true);
 
-        Assert.Contains("must be part 2 of 3 by its name, but says that it is part 3 of 3", Refusal(first), StringComparison.Ordinal);
+        Assert.Contains("must be part 2 of 3 by its name, but says", Refusal(first), StringComparison.Ordinal);
     }
 
     [Fact]

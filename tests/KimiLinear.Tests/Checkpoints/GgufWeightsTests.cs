@@ -132,7 +132,9 @@ public sealed class GgufWeightsTests : IDisposable
         byte[] gates = writer.Take("blk.1.ffn_gate_exps.weight").Bytes;
         GgufWriter.Tensor ups = writer.Take("blk.1.ffn_up_exps.weight");
         int expertBytes = gates.Length / 4;
-        byte[] fused = [.. gates.Chunk(expertBytes).Zip(ups.Bytes.Chunk(expertBytes)).SelectMany(pair => pair.First.Concat(pair.Second))];
+        IEnumerable<byte[]> experts = gates.Chunk(expertBytes).Zip(ups.Bytes.Chunk(expertBytes))
+            .Select(pair => (byte[])[.. pair.First, .. pair.Second]);
+        byte[] fused = [.. experts.SelectMany(bytes => bytes)];
         writer.Add("blk.1.ffn_gate_up_exps.weight", ups.Type, fused, 4, 512, 256);
 
         AssertSameWeights("q4_1", writer);
