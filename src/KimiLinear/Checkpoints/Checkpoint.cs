@@ -5,18 +5,19 @@ namespace KimiLinear.Checkpoints;
 
 /// <summary>The weights of a model folder, mapped read-only: nothing is copied until somebody reads it.</summary>
 /// <remarks>
-/// Weights that no file holds may lie in memory instead. Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many threads.
+/// Weights that no file holds may lie in memory instead. Owns the mapped memory: no tensor may be touched after
+/// <see cref="Dispose"/>. Reading is safe from many threads.
 /// </remarks>
 internal sealed class Checkpoint : IDisposable
 {
     private const string SingleFileName = "model.safetensors";
     private const string FilePattern = "*.safetensors";
 
-    private readonly IDisposable[] _memory;
+    private readonly IReadOnlyList<IDisposable> _owned;
     private readonly Dictionary<string, StoredTensor> _byName = [];
     private readonly Dictionary<string, string> _unusableTypes = [];
 
-    private Checkpoint(string directory, SafetensorsFile[] files)
+    private Checkpoint(string directory, IReadOnlyList<SafetensorsFile> files)
         : this(directory, [.. files.SelectMany(file => file.Tensors)], files)
     {
         Files = [.. files.Select(file => file.FilePath)];
@@ -27,16 +28,23 @@ internal sealed class Checkpoint : IDisposable
         }
     }
 
-    private Checkpoint(string directory, IReadOnlyList<StoredTensor> tensors, IDisposable[] memory)
+    private Checkpoint(string directory, IReadOnlyList<StoredTensor> tensors, IReadOnlyList<IDisposable> owned)
     {
         DirectoryPath = directory;
-        _memory = memory;
+        _owned = owned;
         Files = [];
         TotalBytes = tensors.Sum(tensor => tensor.ByteCount);
         Tensors = tensors;
         foreach (StoredTensor tensor in Tensors)
         {
-            _byName.Add(tensor.Name, tensor);
+            if (!_byName.TryAdd(tensor.Name, tensor))
+            {
+                Dispose();
+                throw new CheckpointFormatException(
+                    $"{tensor.Name} is there twice in '{directory}', plain or packed; each tensor may occur once. "
+                    + "Pack the model again, into an empty folder.",
+                    directory);
+            }
         }
     }
 
@@ -66,7 +74,7 @@ internal sealed class Checkpoint : IDisposable
     /// <param name="memory">Where they lie; released with the checkpoint.</param>
     public static Checkpoint InMemory(
         string name, IReadOnlyList<StoredTensor> tensors, IReadOnlyList<IDisposable> memory) =>
-        new(name, tensors, [.. memory]);
+        new(name, tensors, memory);
 
     /// <summary>Opens the weights of a folder: through its index if it has one, else its single safetensors file.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -111,7 +119,7 @@ internal sealed class Checkpoint : IDisposable
 
     public void Dispose()
     {
-        foreach (IDisposable memory in _memory)
+        foreach (IDisposable memory in _owned)
         {
             memory.Dispose();
         }

@@ -24,6 +24,23 @@ internal static class PackingRecipe
         WeightNames.SparseMoe.SharedDown,
     ];
 
+    /// <summary>The type a tensor is stored in once its model is in a format; the one it has when that stays.</summary>
+    /// <remarks>
+    /// What is not packed keeps its type, with two exceptions: bfloat16 models hold every matrix in bfloat16, and a type in which
+    /// only matrices to be packed may be stored becomes bfloat16.
+    /// </remarks>
+    public static DataType TargetType(WeightFormat format, StoredTensor tensor)
+    {
+        bool isPlain = tensor.DataType is DataType.Float32 or DataType.BFloat16 or DataType.Float16;
+        return format == WeightFormat.Source ? tensor.DataType
+            : TypeOf(format, tensor.Name, tensor.Shape) is { } packed ? packed
+            : isPlain && !(format == WeightFormat.BFloat16 && tensor.Shape.Rank == 2) ? tensor.DataType
+            : DataType.BFloat16;
+    }
+
+    /// <summary>Tells whether a tensor can be packed at all.</summary>
+    public static bool MayPack(string name, Shape shape) => TypeOf(WeightFormat.Q8, name, shape) is not null;
+
     /// <summary>The packed type a tensor gets; <see langword="null"/> when it stays as it is.</summary>
     public static DataType? TypeOf(WeightFormat format, string name, Shape shape)
     {

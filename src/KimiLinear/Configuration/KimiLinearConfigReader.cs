@@ -35,12 +35,10 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
         "allow_neg_eigval", "attention_bias", "mlp_bias",
     ];
 
-    private static readonly string[] QuantizationFacts = ["quant_method", "format", "bits", "group_size", "mode"];
-
     public KimiLinearConfig Read()
     {
         RefuseOtherModels();
-        RefuseQuantization();
+        QuantizationEntry.Check(json);
         ConfigurationObject? linear = json.OptionalObject("linear_attn_config");
         RefuseUnsupportedFeatures(linear);
 
@@ -107,26 +105,6 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
         {
             throw json.Refuse("model_type", $"must be \"{ModelType}\"", $"is \"{modelType}\"");
         }
-    }
-
-    private void RefuseQuantization()
-    {
-        ConfigurationKey key = new("quantization_config", "quantization", "compression_config");
-        if (!json.TryFind(key, out JsonElement value, out string spelling))
-        {
-            return;
-        }
-
-        string[] facts = value.ValueKind != JsonValueKind.Object ? [] :
-        [
-            .. QuantizationFacts
-                .Where(name => value.TryGetProperty(name, out JsonElement fact) && fact.ValueKind != JsonValueKind.Null)
-                .Select(name => $"{name} {value.GetProperty(name)}"),
-        ];
-        string what = facts.Length == 0 ? "present" : $"present ({string.Join(", ", facts)})";
-        throw json.Refuse(
-            spelling, "must be absent, because checkpoints quantized by other tools are not supported yet and only float32, "
-            + "bfloat16 and float16 weights can be read", $"is {what}");
     }
 
     private void RefuseUnsupportedFeatures(ConfigurationObject? linear)

@@ -9,13 +9,13 @@ namespace KimiLinear.Model;
 
 /// <summary>A loaded Kimi-Linear model.</summary>
 /// <remarks>
-/// Safe for concurrent use: steps of different sequences take turns. The weights stay where the files are mapped; disposing
-/// the model releases them and the memory of its sequences.
+/// Safe for concurrent use: steps of different sequences take turns. The weights stay where the files are mapped, unless
+/// they were converted; disposing the model releases them and the memory of its sequences.
 /// </remarks>
 public sealed class KimiLinearModel : IDisposable
 {
     private readonly Lock _step = new();
-    private readonly Checkpoint _checkpoint;
+    private readonly ModelWeights _weights;
     private readonly ComputeBackend _backend;
     private readonly Network _network;
     private readonly Workspace _workspace;
@@ -23,10 +23,10 @@ public sealed class KimiLinearModel : IDisposable
     private readonly ForwardContext _context;
     private bool _disposed;
 
-    internal KimiLinearModel(string name, Checkpoint checkpoint, ComputeBackend backend, Network network)
+    internal KimiLinearModel(string name, ModelWeights weights, ComputeBackend backend, Network network)
     {
         Name = name;
-        _checkpoint = checkpoint;
+        _weights = weights;
         _backend = backend;
         _network = network;
         _workspace = NewWorkspace(backend, network);
@@ -43,8 +43,10 @@ public sealed class KimiLinearModel : IDisposable
     /// <summary>Gets a description of what computes, for people.</summary>
     public string DeviceDescription => _backend.Description;
 
-    /// <summary>Gets the bytes of weights: of the mapped files, or of the memory that holds random ones.</summary>
-    public long WeightBytes => _checkpoint.TotalBytes;
+    /// <summary>
+    /// Gets the bytes of weights: of the mapped files, or of all tensors when some were converted into memory of their own.
+    /// </summary>
+    public long WeightBytes => _weights.ByteCount;
 
     /// <summary>Gets the bytes held for sequences, in use now or kept for the next one.</summary>
     public long SequenceMemoryBytes => _pool.AllocatedBytes;
@@ -104,7 +106,7 @@ public sealed class KimiLinearModel : IDisposable
     /// <param name="contextTokens">The tokens before it, at least 0. The model's limit is not checked.</param>
     /// <returns>The count, for the weights as they are stored.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="contextTokens"/> is negative.</exception>
-    public TokenTraffic TrafficAt(long contextTokens) => TokenTraffic.Of(Config, _checkpoint, contextTokens);
+    public TokenTraffic TrafficAt(long contextTokens) => TokenTraffic.Of(Config, _weights, contextTokens);
 
     /// <summary>Starts an empty sequence; the caller disposes it.</summary>
     /// <returns>The sequence; it takes memory from its first token on.</returns>
@@ -204,7 +206,7 @@ public sealed class KimiLinearModel : IDisposable
             _pool.Dispose();
             _network.Dispose();
             _backend.Dispose();
-            _checkpoint.Dispose();
+            _weights.Dispose();
         }
     }
 

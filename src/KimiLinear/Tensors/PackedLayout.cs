@@ -22,6 +22,9 @@ internal static unsafe class PackedLayout
     /// <summary>Columns that share a scale.</summary>
     public const int BlockColumns = 32;
 
+    /// <summary>What the address of a packed matrix is a multiple of.</summary>
+    public const int AlignmentBytes = 64;
+
     /// <summary>Bytes before the codes of a pair of blocks.</summary>
     public const int HeaderBytes = 64;
 
@@ -55,6 +58,16 @@ internal static unsafe class PackedLayout
         return type == DataType.PackedQ4
             ? RowScaleBytes + headers + (blocks * Q4BlockBytes)
             : headers + (blocks * Q8BlockBytes);
+    }
+
+    /// <summary>The row length that makes a tile this large; <see langword="null"/> when none does.</summary>
+    public static long? ColumnsOf(DataType type, long tileBytes)
+    {
+        int blockBytes = type == DataType.PackedQ4 ? Q4BlockBytes : Q8BlockBytes;
+        long blockParts = tileBytes - (type == DataType.PackedQ4 ? RowScaleBytes : 0);
+        int pairBytes = HeaderBytes + (2 * blockBytes);
+        long blocks = (blockParts / pairBytes * 2) + (blockParts % pairBytes == HeaderBytes + blockBytes ? 1 : 0);
+        return blocks > 0 && TileBytes(type, blocks * BlockColumns) == tileBytes ? blocks * BlockColumns : null;
     }
 
     public static long ByteCount(DataType type, Shape shape) => shape[0] / TileRows * TileBytes(type, shape[1]);
