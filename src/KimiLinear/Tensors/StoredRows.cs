@@ -37,6 +37,9 @@ internal static unsafe class StoredRows
             case DataType.PackedQ4 or DataType.PackedQ8:
                 PackedRows.Read(tensor.DataType, tensor.Data, (int)columns, firstRow, rowCount, destination);
                 break;
+            case DataType type when type.BlockLength() > 1:
+                GgufBlocks.Decode(type, tensor.Data + (first / type.BlockLength() * type.BlockBytes()), count, destination);
+                break;
             default:
                 throw new NotSupportedException($"{tensor.Name} is stored as {tensor.DataType}, which cannot be read as weights.");
         }
