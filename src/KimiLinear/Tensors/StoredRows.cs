@@ -37,7 +37,7 @@ internal static unsafe class StoredRows
             case DataType.PackedQ4 or DataType.PackedQ8:
                 PackedRows.Read(tensor.DataType, tensor.Data, (int)columns, firstRow, rowCount, destination);
                 break;
-            case DataType type when type.BlockLength() > 1:
+            case DataType type when GgufBlocks.Holds(type):
                 GgufBlocks.Decode(type, tensor.Data + (first / type.BlockLength() * type.BlockBytes()), count, destination);
                 break;
             default:
