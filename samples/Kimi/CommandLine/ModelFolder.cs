@@ -26,11 +26,10 @@ internal static class ModelFolder
     }
 
     /// <summary>Loads the weights, saying how far it has come.</summary>
-    public static KimiLinearModel Load(string directory, int? threads, CommandTerminal terminal)
+    public static KimiLinearModel Load(string directory, ModelLoadOptions options, CommandTerminal terminal)
     {
         StatusProgress progress = new("Loading the model", terminal.Status);
-        KimiLinearModel model = KimiLinearModel.Load(
-            directory, CommonOptions.LoadOptions(threads), progress, terminal.Interrupts.Token);
+        KimiLinearModel model = KimiLinearModel.Load(directory, options, progress, terminal.Interrupts.Token);
         terminal.Status.Clear();
         return model;
     }
