@@ -31,7 +31,7 @@ internal static class KimiLinearConfigWriter
         ["qk_nope_head_dim"] = config.QkNopeHeadDim,
         ["qk_rope_head_dim"] = config.QkRopeHeadDim,
         ["v_head_dim"] = config.LatentValueDim,
-        ["mlp_layer_types"] = new JsonArray([.. config.SparseLayers.Select(isSparse => (JsonNode)(isSparse ? "sparse" : "dense"))]),
+        ["mlp_layer_types"] = List(config.SparseLayers, isSparse => isSparse ? "sparse" : "dense"),
         ["num_experts"] = config.ExpertCount,
         ["num_experts_per_token"] = config.ActiveExpertCount,
         ["num_shared_experts"] = config.SharedExpertCount,
@@ -43,7 +43,7 @@ internal static class KimiLinearConfigWriter
         ["moe_router_activation_func"] = "sigmoid",
         ["routed_scaling_factor"] = config.RoutedScalingFactor,
         ["model_max_length"] = config.MaxContextTokens,
-        ["eos_token_id"] = new JsonArray([.. config.EosTokenIds.Select(id => (JsonNode)id)]),
+        ["eos_token_id"] = List(config.EosTokenIds, id => id),
         ["bos_token_id"] = config.BosTokenId,
         ["pad_token_id"] = config.PadTokenId,
         ["dtype"] = config.StatedDataType,
@@ -51,5 +51,7 @@ internal static class KimiLinearConfigWriter
     };
 
     private static JsonArray OneBased(KimiLinearConfig config, LayerKind kind) =>
-        new([.. Enumerable.Range(0, config.LayerCount).Where(layer => config.LayerKinds[layer] == kind).Select(layer => (JsonNode)(layer + 1))]);
+        List(Enumerable.Range(0, config.LayerCount).Where(layer => config.LayerKinds[layer] == kind), layer => layer + 1);
+
+    private static JsonArray List<T>(IEnumerable<T> values, Func<T, JsonNode> write) => new([.. values.Select(write)]);
 }

@@ -63,7 +63,7 @@ internal static class ModelLoader
             // What was read has been reported already, and progress never goes back.
             bool wasRead = preload || conversion.IsNeeded;
             Network network = new WeightBinder(checkpoint, backend, wasRead ? null : progress, cancellationToken).Bind();
-            long total = checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
+            long total = conversion.IsNeeded ? conversion.SourceBytes : checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
             progress?.Report(new ModelLoadProgress(total, total, "ready"));
             return new KimiLinearModel(NameOf(modelDirectory), checkpoint, backend, network);
         }

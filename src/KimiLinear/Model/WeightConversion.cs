@@ -28,6 +28,9 @@ internal sealed unsafe class WeightConversion
     /// <summary>Whether the format stores anything otherwise than the source.</summary>
     public bool IsNeeded => _concerned.Length > 0;
 
+    /// <summary>Bytes of source that are read.</summary>
+    public long SourceBytes => _concerned.Sum(tensor => tensor.ByteCount);
+
     /// <summary>Converts.</summary>
     /// <returns>The converted weights; they own the source from now on.</returns>
     /// <exception cref="CheckpointFormatException">A value cannot be converted.</exception>
@@ -84,7 +87,7 @@ internal sealed unsafe class WeightConversion
         IProgress<ModelLoadProgress>? progress,
         CancellationToken cancellationToken)
     {
-        long total = _concerned.Sum(tensor => tensor.ByteCount);
+        long total = SourceBytes;
         long read = 0;
         long written = 0;
         using ConversionPipeline pipeline = new(threadCount);

@@ -5,7 +5,9 @@ public sealed record ModelPackOptions
 {
     private const long DefaultMaxShardBytes = 4_000_000_000;
 
-    /// <summary>Gets the number of threads that convert weights, besides the one that writes; the result does not depend on it.</summary>
+    /// <summary>
+    /// Gets the number of threads that convert weights, besides the one that writes; the result does not depend on it.
+    /// </summary>
     /// <value>The default is the number of processors, at most 64.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is below 1 or above 1,024.</exception>
     public int ThreadCount

@@ -87,7 +87,8 @@ internal sealed class PackJournal : IDisposable
     public string SourceHash(PackPlan plan)
     {
         StringBuilder text = new();
-        foreach (StoredTensor source in plan.Tensors.Select(tensor => tensor.Source).OrderBy(source => source.Name, StringComparer.Ordinal))
+        IEnumerable<StoredTensor> sources = plan.Tensors.Select(tensor => tensor.Source);
+        foreach (StoredTensor source in sources.OrderBy(source => source.Name, StringComparer.Ordinal))
         {
             _ = text.Append(
                 CultureInfo.InvariantCulture, $"{source.Name} {source.DataType} {source.Shape} {_hashByTensor[source.Name]}\n");

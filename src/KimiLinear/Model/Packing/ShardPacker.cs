@@ -27,8 +27,10 @@ internal sealed class ShardPacker(
             if (!journal.IsFinished(shard))
             {
                 Dictionary<string, string> hashes = [];
-                Write(shard, pipeline, hashes, meter, $"packing file {i + 1} of {plan.Shards.Count}", cancellationToken);
+                string step = $"packing file {i + 1} of {plan.Shards.Count}";
+                Write(shard, pipeline, hashes, meter, step, cancellationToken);
                 journal.Finish(shard, hashes);
+                meter.Report(step);
             }
         }
 
