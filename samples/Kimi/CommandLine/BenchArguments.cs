@@ -12,15 +12,7 @@ internal sealed class BenchArguments
     private const int MaxExperts = 1 << 16;
     private const int MaxLayers = 1 << 12;
     private const int MaxRepeat = 1000;
-    private const string DefaultFormat = "bf16";
-
-    private static readonly Dictionary<string, WeightFormat> Formats = new()
-    {
-        ["bf16"] = WeightFormat.BFloat16,
-        ["q8"] = WeightFormat.Q8,
-        ["q4"] = WeightFormat.Q4,
-        ["q4q8"] = WeightFormat.Q4Q8,
-    };
+    private const WeightFormat DefaultFormat = WeightFormat.BFloat16;
 
     private readonly Option<string> _model = new("--model", "-m") { Description = "The model to measure.", HelpName = "DIR|FILE" };
 
@@ -35,8 +27,8 @@ internal sealed class BenchArguments
         "--layers", "How many layers the shape has, three Kimi Delta to one latent [default: its own].",
         $"a whole number from 1 to {MaxLayers}", count => count is >= 1 and <= MaxLayers);
 
-    private readonly Option<string> _format =
-        Choice("--format", $"How the random weights are stored [default: {DefaultFormat}].", [.. Formats.Keys]);
+    private readonly Option<WeightFormat?> _format = FormatOption.Create(
+        $"How the random weights are stored [default: {FormatOption.NameOf(DefaultFormat)}].");
 
     private readonly Option<int?> _prompt =
         TokenCount("--prompt-tokens", "-p", "Tokens of the prompt; 0 for no row of prefill [default: 512].");
@@ -123,9 +115,13 @@ internal sealed class BenchArguments
             return new BenchTarget.Stored(path);
         }
 
-        string format = result.GetValue(_format) ?? DefaultFormat;
+        WeightFormat format = result.GetValue(_format) ?? DefaultFormat;
         return new BenchTarget.Random(
-            result.GetRequiredValue(_shape), result.GetValue(_experts), result.GetValue(_layers), format, Formats[format]);
+            result.GetRequiredValue(_shape),
+            result.GetValue(_experts),
+            result.GetValue(_layers),
+            FormatOption.NameOf(format),
+            format);
     }
 
     private static Option<string> Choice(string name, string description, string[] choices) => new(name)

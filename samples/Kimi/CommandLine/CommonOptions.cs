@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
+using KimiLinear.Checkpoints;
 using KimiLinear.Model;
 
 namespace Kimi.CommandLine;
@@ -49,6 +50,9 @@ internal static class CommonOptions
             },
         };
 
-    public static ModelLoadOptions LoadOptions(int? threads) =>
-        threads is int count ? new ModelLoadOptions { ThreadCount = count } : new ModelLoadOptions();
+    public static ModelLoadOptions LoadOptions(int? threads, WeightFormat? format = null)
+    {
+        ModelLoadOptions options = new() { Format = format ?? WeightFormat.Source };
+        return threads is int count ? options with { ThreadCount = count } : options;
+    }
 }

@@ -24,11 +24,10 @@ internal static class ModelFiles
     }
 
     /// <summary>Loads the weights, saying how far it has come.</summary>
-    public static KimiLinearModel Load(string modelPath, int? threads, CommandTerminal terminal)
+    public static KimiLinearModel Load(string modelPath, ModelLoadOptions options, CommandTerminal terminal)
     {
         StatusProgress progress = new("Loading the model", terminal.Status);
-        KimiLinearModel model = KimiLinearModel.Load(
-            modelPath, CommonOptions.LoadOptions(threads), progress, terminal.Interrupts.Token);
+        KimiLinearModel model = KimiLinearModel.Load(modelPath, options, progress, terminal.Interrupts.Token);
         terminal.Status.Clear();
         return model;
     }

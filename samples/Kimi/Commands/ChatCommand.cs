@@ -2,6 +2,7 @@ using System.CommandLine;
 using Kimi.CommandLine;
 using Kimi.Conversation;
 using Kimi.Terminal;
+using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
 using KimiLinear.Generation;
 using KimiLinear.Model;
@@ -32,9 +33,11 @@ internal static class ChatCommand
         Option<string?> system = new("--system") { Description = "The system message.", HelpName = "TEXT" };
         Option<int?> maxTokens = CommonOptions.MaxTokens("The most tokens of one reply [default: no limit].");
         Option<int?> threads = CommonOptions.Threads();
+        Option<WeightFormat?> format = FormatOption.ForLoading();
         SamplingArguments sampling = new();
         Command command = new("chat", "Talks with a model in the terminal.") { prompt, model, system, maxTokens };
         sampling.AddTo(command);
+        command.Add(format);
         command.Add(threads);
         command.SetAction(async (result, cancellationToken) =>
         {
@@ -53,7 +56,8 @@ internal static class ChatCommand
                 IncludeSpecialTokens = true,
             };
             KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
-            using KimiLinearModel loaded = ModelFiles.Load(modelPath, result.GetValue(threads), terminal);
+            using KimiLinearModel loaded = ModelFiles.Load(
+                modelPath, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
             TextGenerator generator = new(loaded, tokenizer, recommended);
             ChatSession session = new(generator, tokenizer, config, options) { System = result.GetValue(system) };
             if (result.GetValue(prompt) is string question)

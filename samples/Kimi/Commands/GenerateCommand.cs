@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Kimi.CommandLine;
 using Kimi.Terminal;
+using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
 using KimiLinear.Generation;
 using KimiLinear.Model;
@@ -45,9 +46,11 @@ internal static class GenerateCommand
         Option<bool> json = new("--json") { Description = "Write {\"ids\":[…],\"text\":\"…\"} instead of the text alone." };
         Option<int?> maxTokens = CommonOptions.MaxTokens($"The most tokens to generate [default: {DefaultMaxTokens}].");
         Option<int?> threads = CommonOptions.Threads();
+        Option<WeightFormat?> format = FormatOption.ForLoading();
         SamplingArguments sampling = new();
         Command command = new("generate", "Continues a prompt, token by token.") { model, ids, prompt, jsonl, json, maxTokens };
         sampling.AddTo(command);
+        command.Add(format);
         command.Add(threads);
         command.Validators.Add(result =>
         {
@@ -77,7 +80,8 @@ internal static class GenerateCommand
                 TokenIds.Require(single, config.VocabularySize, config.MaxContextTokens);
             }
 
-            using KimiLinearModel loaded = ModelFiles.Load(modelPath, result.GetValue(threads), terminal);
+            using KimiLinearModel loaded = ModelFiles.Load(
+                modelPath, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
             TextGenerator generator = new(loaded, tokenizer, recommended);
             if (single is null)
             {

@@ -29,6 +29,7 @@ internal static class LogitsCommand
     {
         Option<string> model = CommonOptions.Model();
         Option<int?> threads = CommonOptions.Threads();
+        Option<WeightFormat?> format = FormatOption.ForLoading();
         Option<string> ids = new("--ids")
         {
             Description = "The prompt's token ids, or '-' to read them from standard input.",
@@ -43,7 +44,7 @@ internal static class LogitsCommand
         };
         Command command = new("logits", "Writes the scores of the next token after every token of a prompt to a file.")
         {
-            model, ids, path, threads,
+            model, ids, path, format, threads,
         };
         command.SetAction(async (result, cancellationToken) =>
         {
@@ -54,7 +55,8 @@ internal static class LogitsCommand
             int[] tokenIds = TokenIds.Parse(text == "-" ? Encoding.UTF8.GetString(await terminal.ReadAllAsync()) : text);
             KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
             TokenIds.Require(tokenIds, config.VocabularySize, config.MaxContextTokens);
-            using KimiLinearModel loaded = ModelFiles.Load(modelPath, result.GetValue(threads), terminal);
+            using KimiLinearModel loaded = ModelFiles.Load(
+                modelPath, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
             Write(terminal, loaded, tokenIds, filePath);
         });
         return command;

@@ -83,12 +83,14 @@ internal static class ModelFacts
     {
         Files = summary.WeightFiles.Select(Path.GetFileName),
         FileBytes = summary.WeightFileBytes,
+        BitsPerWeight = Math.Round(summary.BitsPerWeight, 3),
         DataTypes = summary.StoredDataTypes.Select(type => new
         {
             DataType = Name(type),
             Tensors = type.TensorCount,
             Values = type.ValueCount,
             Bytes = type.ByteCount,
+            BitsPerValue = Math.Round(type.BitsPerValue, 3),
         }),
     };
 

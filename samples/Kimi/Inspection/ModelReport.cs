@@ -8,8 +8,6 @@ namespace Kimi.Inspection;
 /// <summary>What is known of a model, for people.</summary>
 internal static class ModelReport
 {
-    private static readonly string[] Units = ["bytes", "kB", "MB", "GB", "TB"];
-
     public static void Write(CommandTerminal terminal, ModelSummary summary, KimiTokenizer? tokenizer)
     {
         Section("Model", Model(summary));
@@ -91,10 +89,12 @@ internal static class ModelReport
         }
 
         yield return ("files", $"{summary.WeightFiles.Count}, {Bytes(summary.WeightFileBytes)}");
+        yield return ("bits per weight", $"{summary.BitsPerWeight:0.##}");
         foreach (StoredDataType type in summary.StoredDataTypes)
         {
             yield return (ModelFacts.Name(type),
-                $"{type.TensorCount:N0} tensors, {type.ValueCount:N0} values, {Bytes(type.ByteCount)}");
+                $"{type.TensorCount:N0} tensors, {type.ValueCount:N0} values, {Bytes(type.ByteCount)}, "
+                + $"{type.BitsPerValue:0.##} bits each");
         }
     }
 
@@ -137,16 +137,6 @@ internal static class ModelReport
         }
     }
 
-    private static string Bytes(long count)
-    {
-        int unit = 0;
-        double value = count;
-        while (value >= 1000 && unit < Units.Length - 1)
-        {
-            value /= 1000;
-            unit++;
-        }
-
-        return unit == 0 ? $"{count} bytes" : $"{value:0.##} {Units[unit]} ({count:N0} bytes)";
-    }
+    private static string Bytes(long count) =>
+        count < 1000 ? $"{count} bytes" : $"{ByteText.Of(count)} ({count:N0} bytes)";
 }

@@ -64,8 +64,8 @@ internal sealed unsafe class RowConverter : IDisposable
         {
             string value = rows[index].ToString("R", CultureInfo.InvariantCulture);
             throw new CheckpointFormatException(
-                $"{source.Name} has the value {value} in row {firstRow + (index / columns)}, column {index % columns}, but weights "
-                + $"must be finite and below 2^100 in magnitude to be converted. ('{source.FilePath}')",
+                $"{source.Name} has the value {value} in row {firstRow + (index / columns)}, column {index % columns}, but "
+                + $"weights must be finite and below 2^100 in magnitude to be converted. ('{source.FilePath}')",
                 source.FilePath);
         }
     }

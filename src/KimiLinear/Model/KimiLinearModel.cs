@@ -15,7 +15,7 @@ namespace KimiLinear.Model;
 public sealed class KimiLinearModel : IDisposable
 {
     private readonly Lock _step = new();
-    private readonly ModelWeights _weights;
+    private readonly Checkpoint _checkpoint;
     private readonly ComputeBackend _backend;
     private readonly Network _network;
     private readonly Workspace _workspace;
@@ -23,10 +23,10 @@ public sealed class KimiLinearModel : IDisposable
     private readonly ForwardContext _context;
     private bool _disposed;
 
-    internal KimiLinearModel(string name, ModelWeights weights, ComputeBackend backend, Network network)
+    internal KimiLinearModel(string name, Checkpoint checkpoint, ComputeBackend backend, Network network)
     {
         Name = name;
-        _weights = weights;
+        _checkpoint = checkpoint;
         _backend = backend;
         _network = network;
         _workspace = NewWorkspace(backend, network);
@@ -46,7 +46,7 @@ public sealed class KimiLinearModel : IDisposable
     /// <summary>
     /// Gets the bytes of weights: of the mapped files, or of all tensors when some were converted into memory of their own.
     /// </summary>
-    public long WeightBytes => _weights.ByteCount;
+    public long WeightBytes => _checkpoint.TotalBytes;
 
     /// <summary>Gets the bytes held for sequences, in use now or kept for the next one.</summary>
     public long SequenceMemoryBytes => _pool.AllocatedBytes;
@@ -117,7 +117,7 @@ public sealed class KimiLinearModel : IDisposable
     /// <param name="contextTokens">The tokens before it, at least 0. The model's limit is not checked.</param>
     /// <returns>The count, for the weights as they are stored.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="contextTokens"/> is negative.</exception>
-    public TokenTraffic TrafficAt(long contextTokens) => TokenTraffic.Of(Config, _weights, contextTokens);
+    public TokenTraffic TrafficAt(long contextTokens) => TokenTraffic.Of(Config, _checkpoint, contextTokens);
 
     /// <summary>Starts an empty sequence; the caller disposes it.</summary>
     /// <returns>The sequence; it takes memory from its first token on.</returns>
@@ -217,7 +217,7 @@ public sealed class KimiLinearModel : IDisposable
             _pool.Dispose();
             _network.Dispose();
             _backend.Dispose();
-            _weights.Dispose();
+            _checkpoint.Dispose();
         }
     }
 

@@ -32,8 +32,8 @@ public sealed record ModelLoadOptions
     /// Gets the format that weights are converted to while they are loaded; the result lies in memory, not in the mapped files.
     /// </summary>
     /// <value>
-    /// The default is <see cref="WeightFormat.Source"/>, which converts nothing. Packing takes some minutes for a model of 48 billion
-    /// parameters; a packed copy on disk spares that.
+    /// The default is <see cref="WeightFormat.Source"/>, which converts nothing. Packing takes some minutes for a model of 48
+    /// billion parameters; a packed copy on disk spares that, see <see cref="ModelPacker"/>.
     /// </value>
     /// <exception cref="ArgumentOutOfRangeException">The value is none of the formats.</exception>
     public WeightFormat Format

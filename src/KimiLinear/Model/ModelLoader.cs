@@ -38,35 +38,33 @@ internal static class ModelLoader
         ModelLocation location = ModelLocation.Find(modelPath);
         KimiLinearConfig config = location.LoadConfig();
         Checkpoint checkpoint = Checkpoint.Open(location);
-        ModelWeights weights = new(checkpoint);
         ComputeBackend? backend = null;
         try
         {
             CheckpointSchema.Validate(checkpoint, config);
-            long read = 0;
-            if (options.Format != WeightFormat.Source)
+            WeightConversion conversion = new(checkpoint, config, options.Format);
+            bool preload = !conversion.IsNeeded && ShouldPreload(options.Preload, checkpoint.TotalBytes);
+            if (conversion.IsNeeded)
             {
-                read = weights.Convert(config, options.Format, options.ThreadCount, progress, cancellationToken);
+                checkpoint = conversion.Run(options.ThreadCount, progress, cancellationToken);
             }
-
-            bool preload = ShouldPreload(options.Preload, weights.ByteCount);
-            if (preload)
+            else if (preload)
             {
-                Preload(weights, read, progress, cancellationToken);
+                Preload(checkpoint, progress, cancellationToken);
             }
 
             backend = createBackend(config);
             // What was read has been reported already, and progress never goes back.
-            bool reported = preload || read > 0;
-            Network network = new WeightBinder(weights, backend, reported ? null : progress, cancellationToken).Bind();
-            long total = weights.Tensors.Sum(tensor => tensor.ByteCount);
+            bool wasRead = preload || conversion.IsNeeded;
+            Network network = new WeightBinder(checkpoint, backend, wasRead ? null : progress, cancellationToken).Bind();
+            long total = conversion.IsNeeded ? conversion.SourceBytes : checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
             progress?.Report(new ModelLoadProgress(total, total, "ready"));
-            return new KimiLinearModel(location.Name, weights, backend, network);
+            return new KimiLinearModel(location.Name, checkpoint, backend, network);
         }
         catch
         {
             backend?.Dispose();
-            weights.Dispose();
+            checkpoint.Dispose();
             throw;
         }
     }
@@ -89,20 +87,19 @@ internal static class ModelLoader
         }
 
         KimiLinearConfigRanges.Check(config);
-        ModelWeights weights = new(
-            new RandomWeights(config, format, seed).Create(options.ThreadCount, progress, cancellationToken));
+        Checkpoint checkpoint = new RandomWeights(config, format, seed).Create(options.ThreadCount, progress, cancellationToken);
         ComputeBackend? backend = null;
         try
         {
             backend = CpuBackends.Create(config, options.ThreadCount, options.Activations);
-            Network network = new WeightBinder(weights, backend, progress: null, cancellationToken).Bind();
-            progress?.Report(new ModelLoadProgress(weights.ByteCount, weights.ByteCount, "ready"));
-            return new KimiLinearModel(RandomWeights.Name, weights, backend, network);
+            Network network = new WeightBinder(checkpoint, backend, progress: null, cancellationToken).Bind();
+            progress?.Report(new ModelLoadProgress(checkpoint.TotalBytes, checkpoint.TotalBytes, "ready"));
+            return new KimiLinearModel(RandomWeights.Name, checkpoint, backend, network);
         }
         catch
         {
             backend?.Dispose();
-            weights.Dispose();
+            checkpoint.Dispose();
             throw;
         }
     }
@@ -117,11 +114,12 @@ internal static class ModelLoader
 
     // One byte per memory page brings the whole file in, in the order in which it lies on the disk.
     private static unsafe void Preload(
-        ModelWeights weights, long done, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
+        Checkpoint checkpoint, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
     {
-        long total = done + weights.Mapped.Sum(tensor => tensor.ByteCount);
+        long total = checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
+        long done = 0;
         long nextReport = 0;
-        foreach (StoredTensor tensor in weights.Mapped)
+        foreach (StoredTensor tensor in checkpoint.Tensors)
         {
             for (long offset = 0; offset < tensor.ByteCount; offset += MemoryPageBytes)
             {

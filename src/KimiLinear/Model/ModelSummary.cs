@@ -66,6 +66,11 @@ public sealed class ModelSummary
     /// <summary>Gets what is stored in each data type, the type with the most bytes first; empty without weights.</summary>
     public IReadOnlyList<StoredDataType> StoredDataTypes { get; }
 
+    /// <summary>Gets the bits one stored value takes on average, scales included; 0 without weights.</summary>
+    public double BitsPerWeight => StoredDataTypes.Sum(type => type.ValueCount) is > 0 and long count
+        ? 8.0 * StoredDataTypes.Sum(type => type.ByteCount) / count
+        : 0;
+
     /// <summary>Gets the bytes every sequence takes once it has a token, however long it grows.</summary>
     public long FixedSequenceBytes => _layout.SlotLength * CacheLayout.ValueBytes;
 

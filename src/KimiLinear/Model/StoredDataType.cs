@@ -9,6 +9,9 @@ namespace KimiLinear.Model;
 /// <param name="ByteCount">The bytes they take.</param>
 public sealed record StoredDataType(DataType DataType, int TensorCount, long ValueCount, long ByteCount)
 {
+    /// <summary>Gets the bits one value takes, scales included; 0 when there are no values.</summary>
+    public double BitsPerValue => ValueCount == 0 ? 0 : 8.0 * ByteCount / ValueCount;
+
     internal static IReadOnlyList<StoredDataType> Of(IReadOnlyList<StoredTensor> tensors) => Array.AsReadOnly<StoredDataType>(
     [
         .. tensors.GroupBy(tensor => tensor.DataType)

@@ -49,8 +49,8 @@ public sealed record TokenTraffic
     }
 
     /// <summary>Counts for weights as a checkpoint holds them.</summary>
-    internal static TokenTraffic Of(KimiLinearConfig config, ModelWeights weights, long contextTokens) =>
-        Of(config, tensor => weights.Get(tensor.Name).ByteCount, contextTokens);
+    internal static TokenTraffic Of(KimiLinearConfig config, Checkpoint checkpoint, long contextTokens) =>
+        Of(config, tensor => checkpoint.Get(tensor.Name).ByteCount, contextTokens);
 
     private static TokenTraffic Of(KimiLinearConfig config, Func<ExpectedTensor, long> byteCount, long contextTokens)
     {

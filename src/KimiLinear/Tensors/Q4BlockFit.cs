@@ -124,9 +124,10 @@ internal static unsafe class Q4BlockFit
             // Least squares. Where all codes are the same they tell nothing about the zero point, and it stays.
             Vector512<float> spread = (squares * Columns) - (codes * codes);
             Vector512<float> slope = (products * Columns) - (codes * sum);
-            Vector512<float> told = Vector512.GreaterThan(spread, Vector512.Create(0.5f))
-                & Vector512.GreaterThan(slope, Vector512.Create(Tiny));
-            Vector512<float> free = (codes - (sum * spread / Vector512.MaxNative(slope, Vector512.Create(Tiny)))) * (1f / Columns);
+            Vector512<float> tiny = Vector512.Create(Tiny);
+            Vector512<float> told =
+                Vector512.GreaterThan(spread, Vector512.Create(0.5f)) & Vector512.GreaterThan(slope, tiny);
+            Vector512<float> free = (codes - (sum * spread / Vector512.MaxNative(slope, tiny))) * (1f / Columns);
             candidate.Zero = Clamp(Vector512.ConditionalSelect(told, free, candidate.Zero), 0, MaxZero);
 
             // The smallest q that is not rounding: all codes 15 and the largest zero point.

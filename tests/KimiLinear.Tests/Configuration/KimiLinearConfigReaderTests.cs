@@ -27,6 +27,15 @@ public sealed class KimiLinearConfigReaderTests
         "compressed-tensors", "pack-quantized")]
     [InlineData("quantization_config", """{"bits":4,"group_size":64}""", "bits 4", "bfloat16")]
     [InlineData("quantization_config", "true", "present", "absent")]
+    [InlineData(
+        "quantization_config", """{"quant_method":"kimi-linear","version":2,"block_columns":32,"tile_rows":16}""",
+        "quantization_config.version", "is 2")]
+    [InlineData(
+        "quantization_config", """{"quant_method":"kimi-linear","version":1,"block_columns":64,"tile_rows":16}""",
+        "quantization_config.block_columns", "is 64")]
+    [InlineData(
+        "quantization_config", """{"quant_method":"kimi-linear","version":1,"block_columns":32}""",
+        "quantization_config.tile_rows", "required")]
     [InlineData("linear_attn_config", "[]", "[]", "an object")]
     [InlineData("linear_attn_config.num_heads", "\"32\"", "\"32\"", "a string")]
     [InlineData("linear_attn_config.head_dim", "0", "0", "from 1")]

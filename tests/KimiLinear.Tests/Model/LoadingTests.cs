@@ -1,3 +1,4 @@
+using KimiLinear.Checkpoints;
 using KimiLinear.Model;
 using KimiLinear.Tests.TestSupport;
 using Xunit;
@@ -18,6 +19,19 @@ public sealed class LoadingTests
 
         using KimiLinearModel model = KimiLinearModel.Load(
             Golden.Model(modelName), new ModelLoadOptions { ThreadCount = 1, Preload = preload }, reports);
+
+        AssertNeverFallsAndEndsAtOne(reports);
+    }
+
+    [Theory]
+    [InlineData(WeightFormat.BFloat16)]
+    [InlineData(WeightFormat.Q8)]
+    [InlineData(WeightFormat.Q4)]
+    public void Load_Converting_ReportsProgressThatNeverFallsAndEndsAtOne(WeightFormat format)
+    {
+        Reports reports = new();
+
+        using KimiLinearModel model = KimiLinearModel.Load(Golden.TinyModel, new ModelLoadOptions { Format = format }, reports);
 
         AssertNeverFallsAndEndsAtOne(reports);
     }

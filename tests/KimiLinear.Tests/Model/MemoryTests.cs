@@ -1,4 +1,5 @@
 using KimiLinear.Caching;
+using KimiLinear.Checkpoints;
 using KimiLinear.Model;
 using KimiLinear.Tensors;
 using KimiLinear.Tests.TestSupport;
@@ -49,6 +50,32 @@ public sealed class MemoryTests
         Assert.InRange(model.SequenceMemoryBytes, 1, warm - before);
         Assert.Equal(0, model.SequenceCount);
         model.Dispose();
+        Assert.Equal(before, NativeBuffer.AllocatedBytes);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.5)]
+    [InlineData(2)]
+    public void Load_Converting_ReturnsItsMemoryWhenCancelledOrDisposed(double cancelAt)
+    {
+        long before = NativeBuffer.AllocatedBytes;
+        using CancellationTokenSource source = new();
+        Reports reports = new()
+        {
+            OnReport = progress =>
+            {
+                if (progress.Fraction >= cancelAt)
+                {
+                    source.Cancel();
+                }
+            },
+        };
+
+        Exception? exception = Record.Exception(() => KimiLinearModel.Load(
+            Golden.TinyModel, new ModelLoadOptions { Format = WeightFormat.Q4 }, reports, source.Token).Dispose());
+
+        Assert.Equal(cancelAt <= 1, exception is OperationCanceledException);
         Assert.Equal(before, NativeBuffer.AllocatedBytes);
     }
 

@@ -1,0 +1,67 @@
+using System.CommandLine;
+using Kimi.CommandLine;
+using Kimi.Terminal;
+using KimiLinear.Checkpoints;
+using KimiLinear.Model;
+
+namespace Kimi.Commands;
+
+/// <summary>Writes a copy of a model in fewer bits.</summary>
+internal static class PackCommand
+{
+    public static readonly string[] Examples =
+    [
+        "kimi pack DIR TARGET --format q4q8",
+        "kimi pack DIR TARGET --format q4      the same again goes on after Ctrl+C",
+    ];
+
+    public static Command Create(CommandTerminal terminal)
+    {
+        Argument<string> source = new("SOURCE") { Description = "The model's folder." };
+        Argument<string> target = new("TARGET") { Description = "The folder to make; it must not exist." };
+        Option<WeightFormat?> format = FormatOption.Create(
+            "Bits a weight: bf16 16, q8 8.5, q4 4.5, q4q8 4.5 for experts and 8.5 for what every token reads.",
+            isRequired: true);
+        Option<int?> threads = CommonOptions.Number<int>(
+            "--threads",
+            "How many threads convert, 1 to 1024 [default: one for each processor].",
+            "a whole number from 1 to 1024",
+            count => count is >= 1 and <= 1024);
+        Command command = new("pack", "Writes a copy of a model in fewer bits, which loads at once and runs faster.")
+        {
+            source, target, format, threads,
+        };
+        command.SetAction((result, cancellationToken) =>
+        {
+            string from = result.GetRequiredValue(source);
+            ModelPackOptions options = result.GetValue(threads) is int count
+                ? new ModelPackOptions { ThreadCount = count }
+                : new ModelPackOptions();
+            Pack(from, result.GetRequiredValue(target), result.GetValue(format)!.Value, options, terminal);
+            return Task.CompletedTask;
+        });
+        return command;
+    }
+
+    private static void Pack(
+        string source, string target, WeightFormat format, ModelPackOptions options, CommandTerminal terminal)
+    {
+        ModelFolder.Require(source);
+        try
+        {
+            PackProgressBar.Run(progress =>
+                ModelPacker.Pack(source, target, format, options, progress, terminal.Interrupts.Token));
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine("kimi: stopped; the same command goes on after the last finished file.");
+            throw;
+        }
+
+        ModelSummary before = ModelSummary.Inspect(source);
+        ModelSummary after = ModelSummary.Inspect(target);
+        terminal.Output.WriteLine(
+            $"{target}: {ByteText.Of(after.WeightFileBytes)} of weights, {after.BitsPerWeight:0.00} bits each; "
+            + $"they were {ByteText.Of(before.WeightFileBytes)}.");
+    }
+}
