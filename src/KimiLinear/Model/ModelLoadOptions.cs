@@ -1,3 +1,5 @@
+using KimiLinear.Tensors;
+
 namespace KimiLinear.Model;
 
 /// <summary>How a model is loaded and run.</summary>
@@ -20,4 +22,17 @@ public sealed record ModelLoadOptions
     /// <summary>Gets whether loading reads all weights through once.</summary>
     /// <value>The default is <see cref="WeightPreload.Auto"/>.</value>
     public WeightPreload Preload { get; init; } = WeightPreload.Auto;
+
+    /// <summary>Gets the precision in which the cached rows of latent attention are stored, the part that grows with a sequence.</summary>
+    /// <value>The default is <see cref="LatentPrecision.Float32"/>. The others take half the memory.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is none of the enumeration's.</exception>
+    public LatentPrecision LatentCache
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)value, (uint)LatentPrecision.Int16, nameof(LatentCache));
+            field = value;
+        }
+    } = LatentPrecision.Float32;
 }

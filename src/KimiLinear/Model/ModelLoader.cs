@@ -54,7 +54,7 @@ internal static class ModelLoader
             Network network = new WeightBinder(checkpoint, backend, preload ? null : progress, cancellationToken).Bind();
             long total = checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
             progress?.Report(new ModelLoadProgress(total, total, "ready"));
-            return new KimiLinearModel(NameOf(modelDirectory), checkpoint, backend, network);
+            return new KimiLinearModel(NameOf(modelDirectory), checkpoint, backend, network, options.LatentCache);
         }
         catch
         {

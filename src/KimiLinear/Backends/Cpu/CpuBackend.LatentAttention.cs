@@ -61,9 +61,12 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 for (int t = start; t < end; t++)
                 {
                     float* latent = Projected + ((Batch.Offset(sequence) + t + 1L) * ProjectionDim) - rank - rope;
-                    float* row = Cache.Row(Batch.PageTable(sequence), Batch.CachedTokens(sequence) + t, LatentLayer);
-                    VectorKernel<TSimd, TVector>.RmsNorm(latent, Norm, Backend.Config.RmsNormEpsilon, row, rank);
-                    new ReadOnlySpan<float>(latent + rank, rope).CopyTo(new Span<float>(row + rank, rope));
+                    int position = Batch.CachedTokens(sequence) + t;
+                    byte* page = Cache.Page(Batch.PageTable(sequence)[position / CacheLayout.PageTokens], LatentLayer);
+                    // In place: nothing else reads this part of the projection.
+                    VectorKernel<TSimd, TVector>.RmsNorm(latent, Norm, Backend.Config.RmsNormEpsilon, latent, rank);
+                    LatentRows.Write(
+                        Cache.Layout, page, position % CacheLayout.PageTokens, new ReadOnlySpan<float>(latent, rank + rope));
                 }
             }
         }
@@ -108,6 +111,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                     HeadCount = endHead - firstHead,
                     Scratch = Backend._workerScratch[worker],
                     Panel = Backend._panels[worker],
+                    PageScratch = Backend._attention.Pages[worker],
                 };
                 if (Backend.PrefersExpanded(task.TokenCount, task.CachedTokens))
                 {

@@ -26,6 +26,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private readonly ScratchBuffer _normed = new();
     private readonly ScratchBuffer _inner = new();
     private readonly RoutingTable _routing = new();
+    private readonly AttentionMemory _attention;
 
     public CpuBackend(KimiLinearConfig config, int threadCount, CpuForms forms)
         : base(config)
@@ -33,6 +34,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         _forms = forms;
         _team = new WorkerTeam(threadCount);
         _panels = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
+        _attention = new AttentionMemory(threadCount);
         _workerScratch = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
     }
 
@@ -105,6 +107,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         }
 
         _routing.Dispose();
+        _attention.Dispose();
     }
 
     private float* Norm(Tensor hidden, Tensor norm, int tokenCount)

@@ -28,6 +28,24 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector LoadFloat16(ushort* source);
 
+    /// <summary>Integers of 16 bits as float32.</summary>
+    static abstract TVector LoadInt16(short* source);
+
+    /// <summary>Rounds to the nearest integers of 16 bits, ties to even; values must lie within their range.</summary>
+    static abstract void StoreInt16(short* destination, TVector value);
+
+    /// <summary>Lanes of two integers of 16 bits: the lower from one place, the upper from another.</summary>
+    static abstract TVector LoadPairs(short* lower, short* upper);
+
+    /// <summary>For lanes of two integers of 16 bits: adds a's products with b to the integers of 32 bits in c.</summary>
+    static abstract TVector MultiplyAddPairs(TVector a, TVector b, TVector c);
+
+    /// <summary>Integers of 32 bits as float32.</summary>
+    static abstract TVector ConvertToFloat(TVector integers);
+
+    /// <summary>value · 2^n, where n are the lowest bits of another vector's significands.</summary>
+    static abstract TVector ScaleByPowerOfTwo(TVector value, TVector exponents);
+
     static abstract TVector Add(TVector a, TVector b);
 
     static abstract TVector Subtract(TVector a, TVector b);

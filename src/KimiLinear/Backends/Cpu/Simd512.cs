@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace KimiLinear.Backends;
 
@@ -39,6 +40,33 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
             & Vector512.Create(0x7F800000u);
         return (magnitude.AsUInt32() | special | sign).AsSingle();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadInt16(short* source) => Vector512.ConvertToSingle((Widen((ushort*)source).AsInt32() << 16) >> 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreInt16(short* destination, Vector512<float> value)
+    {
+        Vector512<int> rounded = (value + Vector512.Create(VectorRounding.ToInteger)).AsInt32();
+        Vector512.Narrow(rounded, rounded).GetLower().Store(destination);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadPairs(short* lower, short* upper) =>
+        (Widen((ushort*)lower) | (Widen((ushort*)upper) << 16)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyAddPairs(Vector512<float> a, Vector512<float> b, Vector512<float> c) =>
+        Avx512BW.IsSupported
+            ? (Avx512BW.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16()) + c.AsInt32()).AsSingle()
+            : MultiplyAddWidened(a.AsInt32(), b.AsInt32(), c.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ConvertToFloat(Vector512<float> integers) => Vector512.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ScaleByPowerOfTwo(Vector512<float> value, Vector512<float> exponents) =>
+        (value.AsInt32() + (exponents.AsInt32() << 23)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
@@ -83,6 +111,10 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Fold(Vector512<float> value) => value.GetLower() + value.GetUpper();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> MultiplyAddWidened(Vector512<int> a, Vector512<int> b, Vector512<int> c) =>
+        (((a << 16) >> 16) * ((b << 16) >> 16)) + ((a >> 16) * (b >> 16)) + c;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> Widen(ushort* source) =>
