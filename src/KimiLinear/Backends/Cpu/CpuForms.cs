@@ -9,6 +9,9 @@ internal sealed record CpuForms
     /// <summary>Which form latent attention takes; <see langword="null"/> for the one with fewer multiplications.</summary>
     public AttentionForm? LatentAttention { get; init; }
 
+    /// <summary>What latent attention multiplies; without vectors it is always single precision.</summary>
+    public AttentionArithmetic AttentionArithmetic { get; init; }
+
     /// <summary>Whether even the smallest job goes to all workers; for tests, whose models are small.</summary>
     public bool SharesAllWork { get; init; }
 }

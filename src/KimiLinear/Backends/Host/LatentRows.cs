@@ -5,10 +5,7 @@ namespace KimiLinear.Backends;
 /// <summary>Writes and reads the latent rows of one page of one layer, whatever their precision.</summary>
 internal static unsafe class LatentRows
 {
-    /// <summary>
-    /// The largest integer of a row. A quarter of what 16 bits hold, so that 64 products with weights of up to 11 bits, or 32
-    /// with 12, fit a sum of 32 bits.
-    /// </summary>
+    /// <summary>The largest integer of a row: half of what 16 bits hold, so that sums of 32 bits have room for products.</summary>
     public const int LargestInteger = 16383;
 
     /// <summary>Stores a row, rounded to the precision of the layout.</summary>
@@ -89,7 +86,8 @@ internal static unsafe class LatentRows
             largest = MathF.Max(largest, MathF.Abs(value));
         }
 
-        float factor = largest == 0 ? 0 : LargestInteger / largest;
+        // No number, and what is too small to divide by, becomes zero; the scale tells the first.
+        float factor = float.IsFinite(LargestInteger / largest) ? LargestInteger / largest : 0;
         for (int i = 0; i < values.Length; i++)
         {
             integers[i] = (short)MathF.Round(values[i] * factor);
