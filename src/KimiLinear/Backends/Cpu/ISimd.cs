@@ -56,6 +56,9 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Max(TVector a, TVector b);
 
+    /// <summary>The larger of two numbers, or b where either is none; one instruction, unlike <see cref="Max"/>.</summary>
+    static abstract TVector Larger(TVector a, TVector b);
+
     /// <summary>a · b + c, in one rounding where the machine can.</summary>
     static abstract TVector MultiplyAdd(TVector a, TVector b, TVector c);
 
@@ -69,6 +72,9 @@ internal unsafe interface ISimd<TVector>
 
     /// <summary>Four sums at once, each to the last bit that of <see cref="Sum"/>.</summary>
     static abstract Vector128<float> Sum4(TVector a, TVector b, TVector c, TVector d);
+
+    /// <summary>The largest values of four vectors.</summary>
+    static abstract Vector128<float> Max4(TVector a, TVector b, TVector c, TVector d);
 
     static abstract float MaxAcross(TVector value);
 }

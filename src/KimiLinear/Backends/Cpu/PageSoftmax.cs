@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace KimiLinear.Backends;
 
@@ -76,29 +77,50 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
         }
     }
 
-    /// <summary>Weighs a page. Row i sees its first scores only: a number that grows by one from row to row, a period long.</summary>
+    /// <summary>
+    /// Weighs a page for a multiple of four rows. Row i sees its first scores only: a number that grows by one from row to row,
+    /// a period long.
+    /// </summary>
     public readonly void Weigh(int rowCount, int firstSeen, int period, float* maxima, float* sums) // [rows] each
     {
-        for (int row = 0; row < rowCount; row++)
+        if (firstSeen < CacheLayout.PageTokens)
         {
-            float* scores = _scores + (row * CacheLayout.PageTokens);
-            int seen = Math.Clamp(firstSeen + (row % period), 0, CacheLayout.PageTokens);
-            if (seen < CacheLayout.PageTokens)
+            for (int row = 0; row < rowCount; row++)
             {
-                new Span<float>(scores + seen, CacheLayout.PageTokens - seen).Fill(NoScore);
+                int seen = Math.Clamp(firstSeen + (row % period), 0, CacheLayout.PageTokens);
+                new Span<float>(_scores + (row * CacheLayout.PageTokens) + seen, CacheLayout.PageTokens - seen).Fill(NoScore);
             }
+        }
 
-            _pageMaxima[row] = VectorKernel<TSimd, TVector>.Max(scores, CacheLayout.PageTokens);
+        for (int row = 0; row < rowCount; row += 4)
+        {
+            FindMaxima(row);
         }
 
         Rescale(rowCount, maxima, sums);
-        for (int row = 0; row < rowCount; row++)
+        for (int row = 0; row < rowCount; row += 4)
         {
-            int offset = row * CacheLayout.PageTokens;
-            float share = Scales[row];
-            sums[row] += share * WeighRow(_scores + offset, _pageMaxima[row], Weights + offset, out float unit);
-            Scales[row] = share * unit;
+            WeighRows(row, sums);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void FindMaxima(int row)
+    {
+        float* scores = _scores + (row * CacheLayout.PageTokens);
+        TVector a = TSimd.Load(scores);
+        TVector b = TSimd.Load(scores + CacheLayout.PageTokens);
+        TVector c = TSimd.Load(scores + (2 * CacheLayout.PageTokens));
+        TVector d = TSimd.Load(scores + (3 * CacheLayout.PageTokens));
+        for (int i = TSimd.Width; i < CacheLayout.PageTokens; i += TSimd.Width)
+        {
+            a = TSimd.Larger(a, TSimd.Load(scores + i));
+            b = TSimd.Larger(b, TSimd.Load(scores + CacheLayout.PageTokens + i));
+            c = TSimd.Larger(c, TSimd.Load(scores + (2 * CacheLayout.PageTokens) + i));
+            d = TSimd.Larger(d, TSimd.Load(scores + (3 * CacheLayout.PageTokens) + i));
+        }
+
+        TSimd.Max4(a, b, c, d).Store(_pageMaxima + row);
     }
 
     // Takes the page's maxima into the running ones. A row that sees nothing gets weights that count nothing once it has seen
@@ -110,7 +132,7 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
         {
             TVector before = TSimd.Load(maxima + i);
             TVector page = TSimd.Load(_pageMaxima + i);
-            TVector after = TSimd.Max(before, page);
+            TVector after = TSimd.Larger(before, page);
             TVector keep = Exp2(TSimd.Subtract(before, after));
             TSimd.Store(maxima + i, after);
             TSimd.Store(Keep + i, keep);
@@ -119,34 +141,51 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
         }
     }
 
-    // Returns the sum of the weights, and what their products with the values are multiples of.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly float WeighRow(float* scores, float max, short* weights, out float unit)
+    private readonly void WeighRows(int row, float* sums)
     {
-        TVector maxima = TSimd.Broadcast(max);
-        TVector sum = TSimd.Zero;
-        TVector scaledSum = TSimd.Zero;
+        float* scores = _scores + (row * CacheLayout.PageTokens);
+        TVector s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
+        TVector t0 = TSimd.Zero, t1 = TSimd.Zero, t2 = TSimd.Zero, t3 = TSimd.Zero;
         for (int i = 0; i < CacheLayout.PageTokens; i += TSimd.Width)
         {
-            TVector weight = Exp2(TSimd.Subtract(TSimd.Load(scores + i), maxima));
-            TVector scaled = TSimd.Multiply(weight, TSimd.Load(_factors + i));
-            sum = TSimd.Add(sum, weight);
-            scaledSum = TSimd.Add(scaledSum, scaled);
-            TSimd.Store(scores + i, scaled);
+            TVector factors = TSimd.Load(_factors + i);
+            Weigh(scores + i, _pageMaxima[row], factors, ref s0, ref t0);
+            Weigh(scores + CacheLayout.PageTokens + i, _pageMaxima[row + 1], factors, ref s1, ref t1);
+            Weigh(scores + (2 * CacheLayout.PageTokens) + i, _pageMaxima[row + 2], factors, ref s2, ref t2);
+            Weigh(scores + (3 * CacheLayout.PageTokens) + i, _pageMaxima[row + 3], factors, ref s3, ref t3);
         }
 
         // No weight is larger than 1.
-        float total = TSimd.Sum(scaledSum);
-        float resolution = total * short.MaxValue > LargestSum ? LargestSum / total : short.MaxValue;
+        Vector128<float> resolutions = Vector128.MinNative(
+            Vector128.Create(LargestSum) / TSimd.Sum4(t0, t1, t2, t3), Vector128.Create((float)short.MaxValue));
+        Vector128<float> shares = Vector128.Load(Scales + row);
+        (Vector128.Load(sums + row) + (shares * TSimd.Sum4(s0, s1, s2, s3))).Store(sums + row);
+        (shares * (Vector128.Create(_largest) / resolutions)).Store(Scales + row);
+        for (int i = 0; i < 4; i++)
+        {
+            Round(scores + (i * CacheLayout.PageTokens), resolutions[i], Weights + ((row + i) * CacheLayout.PageTokens));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Weigh(float* scores, float max, TVector factors, ref TVector sum, ref TVector scaledSum)
+    {
+        TVector weight = Exp2(TSimd.Subtract(TSimd.Load(scores), TSimd.Broadcast(max)));
+        TVector scaled = TSimd.Multiply(weight, factors);
+        TSimd.Store(scores, scaled);
+        sum = TSimd.Add(sum, weight);
+        scaledSum = TSimd.Add(scaledSum, scaled);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Round(float* scaled, float resolution, short* weights)
+    {
         TVector resolutions = TSimd.Broadcast(resolution);
         for (int i = 0; i < CacheLayout.PageTokens; i += TSimd.Width)
         {
-            TSimd.StoreInt16(weights + i, TSimd.Multiply(TSimd.Load(scores + i), resolutions));
+            TSimd.StoreInt16(weights + i, TSimd.Multiply(TSimd.Load(scaled + i), resolutions));
         }
-
-        unit = _largest / resolution;
-
-        return TSimd.Sum(sum);
     }
 
     // 2^x for x that are not positive, to 2·10⁻⁷: a polynomial for what is left of the nearest power of two.
@@ -154,7 +193,7 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     private static TVector Exp2(TVector x)
     {
         TVector rounding = TSimd.Broadcast(VectorRounding.ToInteger);
-        x = TSimd.Max(x, TSimd.Broadcast(SmallestExponent));
+        x = TSimd.Larger(TSimd.Broadcast(SmallestExponent), x);
         TVector exponents = TSimd.Add(x, rounding);
         TVector rest = TSimd.Subtract(x, TSimd.Subtract(exponents, rounding));
         TVector y = TSimd.Broadcast(C5);

@@ -48,7 +48,10 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static void StoreInt16(short* destination, Vector512<float> value)
     {
         Vector512<int> rounded = (value + Vector512.Create(VectorRounding.ToInteger)).AsInt32();
-        Vector512.Narrow(rounded, rounded).GetLower().Store(destination);
+        Vector256<short> narrowed = Avx512F.IsSupported
+            ? Avx512F.ConvertToVector256Int16(rounded)
+            : Vector512.Narrow(rounded, rounded).GetLower();
+        narrowed.Store(destination);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -84,6 +87,9 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> Max(Vector512<float> a, Vector512<float> b) => Vector512.Max(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Larger(Vector512<float> a, Vector512<float> b) => Vector512.MaxNative(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) =>
         Vector512.MultiplyAddEstimate(a, b, c);
 
@@ -107,7 +113,15 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
         Simd256.Sum4(Fold(a), Fold(b), Fold(c), Fold(d));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Max4(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d) =>
+        Simd256.Max4(FoldMax(a), FoldMax(b), FoldMax(c), FoldMax(d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Vector512<float> value) => Simd256.MaxAcross(Vector256.Max(value.GetLower(), value.GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> FoldMax(Vector512<float> value) =>
+        Vector256.MaxNative(value.GetLower(), value.GetUpper());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Fold(Vector512<float> value) => value.GetLower() + value.GetUpper();
