@@ -74,6 +74,7 @@ internal static class ErrorBoundary
     {
         string message = exception switch
         {
+            InsufficientMemoryException => exception.Message,
             OutOfMemoryException => "There is not enough memory.",
             ArgumentException argument => WithoutParameter(argument.Message),
             CommandException or IOException or UnauthorizedAccessException or NotSupportedException => exception.Message,

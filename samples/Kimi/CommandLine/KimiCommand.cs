@@ -19,6 +19,7 @@ internal static class KimiCommand
         Add(LogitsCommand.Create(terminal), LogitsCommand.Examples);
         Add(GenerateCommand.Create(terminal), GenerateCommand.Examples);
         Add(ChatCommand.Create(terminal), ChatCommand.Examples);
+        Add(BenchCommand.Create(terminal), BenchCommand.Examples);
         examples.Add(root, ["kimi inspect MODEL", "kimi chat --model MODEL", "kimi generate --help"]);
 
         HelpOption help = root.Options.OfType<HelpOption>().Single();

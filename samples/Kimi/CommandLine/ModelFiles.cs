@@ -26,15 +26,10 @@ internal static class ModelFiles
     /// <summary>Loads the weights, saying how far it has come.</summary>
     public static KimiLinearModel Load(string modelPath, int? threads, CommandTerminal terminal)
     {
-        StatusProgress progress = new(terminal.Status);
+        StatusProgress progress = new("Loading the model", terminal.Status);
         KimiLinearModel model = KimiLinearModel.Load(
             modelPath, CommonOptions.LoadOptions(threads), progress, terminal.Interrupts.Token);
         terminal.Status.Clear();
         return model;
-    }
-
-    private sealed class StatusProgress(StatusLine status) : IProgress<ModelLoadProgress>
-    {
-        public void Report(ModelLoadProgress value) => status.Show($"Loading the model: {value.Step}, {value.Fraction:P0}");
     }
 }

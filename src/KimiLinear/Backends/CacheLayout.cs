@@ -13,6 +13,9 @@ internal sealed class CacheLayout(KimiLinearConfig config)
     /// <summary>Tokens per page.</summary>
     public const int PageTokens = 64;
 
+    /// <summary>Bytes of one value: what a sequence remembers is kept in float32.</summary>
+    public const int ValueBytes = sizeof(float);
+
     public int DeltaLayerCount { get; } = config.DeltaLayerCount;
 
     public int LatentLayerCount { get; } = config.LatentLayerCount;

@@ -5,8 +5,9 @@ namespace KimiLinear.Checkpoints;
 
 /// <summary>The weights of a model, mapped read-only: nothing is copied until somebody reads it.</summary>
 /// <remarks>
-/// Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many threads.
-/// Whatever the files are, the tensors have the names and shapes of the published checkpoint.
+/// Whatever the files are, the tensors have the names and shapes of the published checkpoint; weights that no file holds may lie
+/// in memory instead. Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many
+/// threads.
 /// </remarks>
 internal sealed class Checkpoint : IDisposable
 {
@@ -18,14 +19,10 @@ internal sealed class Checkpoint : IDisposable
     private readonly Dictionary<string, string> _unusableTypes = [];
 
     private Checkpoint(string directory, IReadOnlyList<SafetensorsFile> files)
+        : this(directory, [.. files.SelectMany(file => file.Tensors)], files)
     {
-        ModelPath = directory;
-        _owned = files;
         Files = [.. files.Select(file => file.FilePath)];
         TotalBytes = files.Sum(file => file.FileBytes);
-        Tensors = [.. files.SelectMany(file => file.Tensors)];
-        FileTensors = Tensors;
-        _byName = Tensors.ToDictionary(tensor => tensor.Name);
         foreach (SafetensorsEntry entry in files.SelectMany(file => file.Entries).Where(entry => entry.Type.DataType is null))
         {
             _unusableTypes.Add(entry.Name, entry.Type.Name);
@@ -33,23 +30,41 @@ internal sealed class Checkpoint : IDisposable
     }
 
     private Checkpoint(string filePath, GgufModel model, GgufWeights weights)
+        : this(filePath, weights.Tensors, [weights, model])
     {
-        ModelPath = filePath;
-        _owned = [weights, model];
         Files = model.Files;
         TotalBytes = model.TotalBytes;
-        Tensors = weights.Tensors;
         FileTensors = model.Tensors;
-        _byName = Tensors.ToDictionary(tensor => tensor.Name);
     }
 
-    /// <summary>The folder or the GGUF file it was opened from.</summary>
+    private Checkpoint(string modelPath, IReadOnlyList<StoredTensor> tensors, IReadOnlyList<IDisposable> owned)
+    {
+        ModelPath = modelPath;
+        _owned = owned;
+        Files = [];
+        TotalBytes = tensors.Sum(tensor => tensor.ByteCount);
+        Tensors = tensors;
+        FileTensors = tensors;
+        foreach (StoredTensor tensor in Tensors)
+        {
+            if (!_byName.TryAdd(tensor.Name, tensor))
+            {
+                Dispose();
+                throw new CheckpointFormatException(
+                    $"{tensor.Name} is there twice in '{modelPath}', plain or packed; each tensor may occur once. "
+                    + "Pack the model again, into an empty folder.",
+                    modelPath);
+            }
+        }
+    }
+
+    /// <summary>The folder or the GGUF file it was opened from, or what stands for one in messages.</summary>
     public string ModelPath { get; }
 
     /// <summary>The weight files, in ordinal order of their names.</summary>
     public IReadOnlyList<string> Files { get; }
 
-    /// <summary>The size of the files together.</summary>
+    /// <summary>The size of the files together, or of the tensors when they lie in memory.</summary>
     public long TotalBytes { get; }
 
     /// <summary>Every tensor whose data type this library knows, file after file, in the order in which they lie there.</summary>
@@ -65,6 +80,14 @@ internal sealed class Checkpoint : IDisposable
     public static bool Exists(string modelDirectory) =>
         File.Exists(Path.Combine(modelDirectory, CheckpointIndex.FileName))
         || Directory.EnumerateFiles(modelDirectory, FilePattern).Any();
+
+    /// <summary>Makes a checkpoint of tensors that lie in memory, of which it becomes the owner.</summary>
+    /// <param name="name">What messages call it in place of a folder.</param>
+    /// <param name="tensors">The tensors.</param>
+    /// <param name="memory">Where they lie; released with the checkpoint.</param>
+    public static Checkpoint InMemory(
+        string name, IReadOnlyList<StoredTensor> tensors, IReadOnlyList<IDisposable> memory) =>
+        new(name, tensors, memory);
 
     /// <summary>Opens the weights in a folder or a GGUF file.</summary>
     /// <exception cref="DirectoryNotFoundException">There is neither such a folder nor such a file.</exception>

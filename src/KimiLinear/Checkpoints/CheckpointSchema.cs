@@ -69,7 +69,7 @@ internal static class CheckpointSchema
                     misshaped.Add($"{tensor.Name} must have {tensor.Rule}, but has {actual.Shape}");
                 }
 
-                if (!IsUsable(actual.DataType))
+                if (!IsUsable(actual))
                 {
                     wrongType.Add(DescribeType(actual));
                 }
@@ -94,12 +94,18 @@ internal static class CheckpointSchema
         }
     }
 
-    private static bool IsUsable(DataType type) =>
-        type is DataType.Float32 or DataType.BFloat16 or DataType.Float16 || GgufBlocks.Holds(type);
+    private static bool IsUsable(StoredTensor tensor) =>
+        tensor.DataType is DataType.Float32 or DataType.BFloat16 or DataType.Float16
+        || GgufBlocks.Holds(tensor.DataType)
+        || (PackedLayout.IsPacked(tensor.DataType) && PackingRecipe.MayPack(tensor.Name, tensor.Shape));
 
-    private static string DescribeType(StoredTensor tensor) => tensor.DataType == DataType.Float8E4M3
-        ? $"{tensor.Name} is stored as {tensor.DataType}; 8-bit float weights are not supported yet"
-        : $"{tensor.Name} is stored as {tensor.DataType}";
+    private static string DescribeType(StoredTensor tensor)
+    {
+        string finding = $"{tensor.Name} is stored as {tensor.DataType}";
+        return tensor.DataType == DataType.Float8E4M3 ? $"{finding}; 8-bit float weights are not supported yet"
+            : PackedLayout.IsPacked(tensor.DataType) ? $"{finding}, but is none of the matrices that may be packed"
+            : finding;
+    }
 
     private static bool IsHarmless(string name, KimiLinearConfig config) =>
         name.EndsWith(RotaryTableSuffix, StringComparison.Ordinal)

@@ -51,6 +51,6 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     private StoredTensor[] ViewTensors(byte* data) =>
     [
         .. Entries.Where(entry => entry.Type.DataType is not null)
-            .Select(entry => new StoredTensor(entry.Name, entry.Type.DataType!.Value, entry.Shape, data + entry.Begin, FilePath)),
+            .Select(entry => PackedEntry.View(entry, data + entry.Begin, FilePath)),
     ];
 }

@@ -1,16 +1,17 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Text.Json;
+using KimiLinear.Tensors;
 
 namespace KimiLinear.Checkpoints;
 
 /// <summary>
-/// Spells the head of a safetensors file: the length, the JSON text, and spaces up to a multiple of eight bytes.
+/// Spells the head of a safetensors file: the length, the JSON text, and spaces up to where the data may begin.
 /// </summary>
 internal static class SafetensorsHeaderWriter
 {
-    // The format asks that the data begin at a multiple of eight; the prefix is eight itself.
-    private const int Alignment = 8;
+    // The format asks for a multiple of eight; packed matrices are read in place and want more.
+    private const int Alignment = PackedLayout.AlignmentBytes;
 
     /// <summary>Gets the bytes that go in front of the data.</summary>
     /// <exception cref="InvalidOperationException">The header is longer than the format allows.</exception>
@@ -29,7 +30,8 @@ internal static class SafetensorsHeaderWriter
             writer.WriteEndObject();
         }
 
-        int headerBytes = (json.WrittenCount + Alignment - 1) / Alignment * Alignment;
+        int headBytes = (SafetensorsHeader.PrefixBytes + json.WrittenCount + Alignment - 1) / Alignment * Alignment;
+        int headerBytes = headBytes - SafetensorsHeader.PrefixBytes;
         if (headerBytes > SafetensorsHeader.MaxHeaderBytes)
         {
             throw new InvalidOperationException(
@@ -37,7 +39,7 @@ internal static class SafetensorsHeaderWriter
                 + $"{headerBytes}. Spread the tensors over several files.");
         }
 
-        byte[] head = new byte[SafetensorsHeader.PrefixBytes + headerBytes];
+        byte[] head = new byte[headBytes];
         BinaryPrimitives.WriteUInt64LittleEndian(head, (ulong)headerBytes);
         Span<byte> text = head.AsSpan(SafetensorsHeader.PrefixBytes);
         json.WrittenSpan.CopyTo(text);

@@ -91,6 +91,9 @@ internal static class WeightNames
 
         private const string ExpertPrefix = "block_sparse_moe.experts.";
 
+        /// <summary>Tells whether a name within a layer is a routed expert's.</summary>
+        public static bool IsExpert(string name) => name.StartsWith(ExpertPrefix, StringComparison.Ordinal);
+
         public static string ExpertGate(int expertIndex) => $"{ExpertPrefix}{expertIndex}.w1.weight"; // [F, D]
 
         public static string ExpertUp(int expertIndex) => $"{ExpertPrefix}{expertIndex}.w3.weight";   // [F, D]

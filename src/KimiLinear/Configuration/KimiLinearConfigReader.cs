@@ -1,4 +1,5 @@
 using System.Text.Json;
+using static KimiLinear.Configuration.KimiLinearConfigRanges;
 
 namespace KimiLinear.Configuration;
 
@@ -10,14 +11,6 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
     public const string FileName = "config.json";
 
     private const string ModelType = "kimi_linear";
-
-    // Far above any published model (163,840 rows, width 9,216, 93 layers, 896 experts), and low enough that
-    // products of two of them are sane sizes: a value beyond is a damaged file, not a model.
-    private const int MaxVocabulary = 1 << 24;
-    private const int MaxDim = 1 << 20;
-    private const int MaxLayers = 1 << 12;
-    private const int MaxCount = 1 << 16;
-    private const int MaxConvolutionWidth = 64;
 
     private static readonly ConfigurationKey ExpertCount = new("num_experts", "n_routed_experts", "num_local_experts");
     private static readonly ConfigurationKey ActiveExpertCount = new("num_experts_per_token", "num_experts_per_tok");
@@ -42,12 +35,10 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
         "allow_neg_eigval", "attention_bias", "mlp_bias",
     ];
 
-    private static readonly string[] QuantizationFacts = ["quant_method", "format", "bits", "group_size", "mode"];
-
     public KimiLinearConfig Read()
     {
         RefuseOtherModels();
-        RefuseQuantization();
+        QuantizationEntry.Check(json);
         ConfigurationObject? linear = json.OptionalObject("linear_attn_config");
         RefuseUnsupportedFeatures(linear);
 
@@ -114,26 +105,6 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
         {
             throw json.Refuse("model_type", $"must be \"{ModelType}\"", $"is \"{modelType}\"");
         }
-    }
-
-    private void RefuseQuantization()
-    {
-        ConfigurationKey key = new("quantization_config", "quantization", "compression_config");
-        if (!json.TryFind(key, out JsonElement value, out string spelling))
-        {
-            return;
-        }
-
-        string[] facts = value.ValueKind != JsonValueKind.Object ? [] :
-        [
-            .. QuantizationFacts
-                .Where(name => value.TryGetProperty(name, out JsonElement fact) && fact.ValueKind != JsonValueKind.Null)
-                .Select(name => $"{name} {value.GetProperty(name)}"),
-        ];
-        string what = facts.Length == 0 ? "present" : $"present ({string.Join(", ", facts)})";
-        throw json.Refuse(
-            spelling, "must be absent, because checkpoints quantized by other tools are not supported yet and only float32, "
-            + "bfloat16 and float16 weights can be read", $"is {what}");
     }
 
     private void RefuseUnsupportedFeatures(ConfigurationObject? linear)

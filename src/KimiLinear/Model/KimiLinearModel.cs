@@ -9,13 +9,13 @@ namespace KimiLinear.Model;
 
 /// <summary>A loaded Kimi-Linear model.</summary>
 /// <remarks>
-/// Safe for concurrent use: steps of different sequences take turns. The weights stay where the files are mapped; disposing
-/// the model releases them and the memory of its sequences.
+/// Safe for concurrent use: steps of different sequences take turns. The weights stay where the files are mapped, unless
+/// they were converted; disposing the model releases them and the memory of its sequences.
 /// </remarks>
 public sealed class KimiLinearModel : IDisposable
 {
     private readonly Lock _step = new();
-    private readonly Checkpoint _checkpoint;
+    private readonly ModelWeights _weights;
     private readonly ComputeBackend _backend;
     private readonly Network _network;
     private readonly Workspace _workspace;
@@ -23,10 +23,10 @@ public sealed class KimiLinearModel : IDisposable
     private readonly ForwardContext _context;
     private bool _disposed;
 
-    internal KimiLinearModel(string name, Checkpoint checkpoint, ComputeBackend backend, Network network)
+    internal KimiLinearModel(string name, ModelWeights weights, ComputeBackend backend, Network network)
     {
         Name = name;
-        _checkpoint = checkpoint;
+        _weights = weights;
         _backend = backend;
         _network = network;
         _workspace = NewWorkspace(backend, network);
@@ -34,7 +34,7 @@ public sealed class KimiLinearModel : IDisposable
         _context = new ForwardContext(backend, _pool.Storage, _workspace);
     }
 
-    /// <summary>Gets the model's name: that of its folder, or of its GGUF file.</summary>
+    /// <summary>Gets the model's name: that of its folder or of its GGUF file, or "random".</summary>
     public string Name { get; }
 
     /// <summary>Gets the model's configuration.</summary>
@@ -43,8 +43,10 @@ public sealed class KimiLinearModel : IDisposable
     /// <summary>Gets a description of what computes, for people.</summary>
     public string DeviceDescription => _backend.Description;
 
-    /// <summary>Gets the bytes of weights, which lie in the mapped files.</summary>
-    public long WeightBytes => _checkpoint.TotalBytes;
+    /// <summary>
+    /// Gets the bytes of weights: of the mapped files, or of all tensors when some were converted into memory of their own.
+    /// </summary>
+    public long WeightBytes => _weights.ByteCount;
 
     /// <summary>Gets the bytes held for sequences, in use now or kept for the next one.</summary>
     public long SequenceMemoryBytes => _pool.AllocatedBytes;
@@ -88,6 +90,34 @@ public sealed class KimiLinearModel : IDisposable
     /// <exception cref="FileNotFoundException">The folder lacks <c>config.json</c>.</exception>
     /// <exception cref="ModelFormatException">A file is damaged, or the model cannot be run.</exception>
     public static KimiLinearConfig LoadConfig(string modelPath) => ModelLocation.Find(modelPath).LoadConfig();
+
+    /// <summary>Makes a model of random weights in memory, to measure speed with; what it writes means nothing.</summary>
+    /// <param name="config">The model's shape.</param>
+    /// <param name="format">How its large matrices are stored; not <see cref="WeightFormat.Source"/>.</param>
+    /// <param name="options">How to run it; <see langword="null"/> for the defaults.</param>
+    /// <param name="seed">Decides the weights, whatever the machine and the number of threads.</param>
+    /// <param name="progress">Told how far it has come.</param>
+    /// <param name="cancellationToken">Stops it; nothing is left behind.</param>
+    /// <returns>The model; the caller disposes it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="config"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentException">A value of the configuration is out of range, or the format names none.</exception>
+    /// <exception cref="ModelConfigurationException">The configuration's values do not fit together.</exception>
+    /// <exception cref="InsufficientMemoryException">The weights would not fit the memory of the process.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static KimiLinearModel CreateRandom(
+        KimiLinearConfig config,
+        WeightFormat format,
+        ModelLoadOptions? options = null,
+        int seed = 1,
+        IProgress<ModelLoadProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        ModelLoader.CreateRandom(config, format, options ?? new ModelLoadOptions(), seed, progress, cancellationToken);
+
+    /// <summary>Counts what decoding one token moves between memory and processor.</summary>
+    /// <param name="contextTokens">The tokens before it, at least 0. The model's limit is not checked.</param>
+    /// <returns>The count, for the weights as they are stored.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="contextTokens"/> is negative.</exception>
+    public TokenTraffic TrafficAt(long contextTokens) => TokenTraffic.Of(Config, _weights, contextTokens);
 
     /// <summary>Starts an empty sequence; the caller disposes it.</summary>
     /// <returns>The sequence; it takes memory from its first token on.</returns>
@@ -187,7 +217,7 @@ public sealed class KimiLinearModel : IDisposable
             _pool.Dispose();
             _network.Dispose();
             _backend.Dispose();
-            _checkpoint.Dispose();
+            _weights.Dispose();
         }
     }
 

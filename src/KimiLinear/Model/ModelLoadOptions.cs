@@ -1,3 +1,6 @@
+using KimiLinear.Checkpoints;
+using KimiLinear.Tensors;
+
 namespace KimiLinear.Model;
 
 /// <summary>How a model is loaded and run.</summary>
@@ -17,7 +20,27 @@ public sealed record ModelLoadOptions
         }
     } = Math.Min(Environment.ProcessorCount, 64);
 
+    /// <summary>Gets how exactly activations are multiplied with quantised weights.</summary>
+    /// <value>The default is <see cref="ActivationPrecision.Auto"/>.</value>
+    public ActivationPrecision Activations { get; init; }
+
     /// <summary>Gets whether loading reads all weights through once.</summary>
     /// <value>The default is <see cref="WeightPreload.Auto"/>.</value>
     public WeightPreload Preload { get; init; } = WeightPreload.Auto;
+
+    /// <summary>
+    /// Gets the format that weights are converted to while they are loaded; the result lies in memory, not in the mapped files.
+    /// </summary>
+    /// <value>
+    /// The default is <see cref="WeightFormat.Source"/>, which converts nothing. Packing takes some minutes for a model of 48 billion
+    /// parameters; a packed copy on disk spares that.
+    /// </value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is none of the formats.</exception>
+    public WeightFormat Format
+    {
+        get;
+        init => field = Enum.IsDefined(value)
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(Format), value, "This is none of the weight formats.");
+    } = WeightFormat.Source;
 }

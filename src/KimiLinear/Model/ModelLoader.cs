@@ -19,7 +19,12 @@ internal static class ModelLoader
         ModelLoadOptions options,
         IProgress<ModelLoadProgress>? progress,
         CancellationToken cancellationToken) =>
-        Load(modelPath, options, config => CpuBackends.Create(config, options.ThreadCount), progress, cancellationToken);
+        Load(
+            modelPath,
+            options,
+            config => CpuBackends.Create(config, options.ThreadCount, options.Activations),
+            progress,
+            cancellationToken);
 
     /// <summary>Loads with a backend of the caller's choice.</summary>
     public static KimiLinearModel Load(
@@ -33,27 +38,71 @@ internal static class ModelLoader
         ModelLocation location = ModelLocation.Find(modelPath);
         KimiLinearConfig config = location.LoadConfig();
         Checkpoint checkpoint = Checkpoint.Open(location);
+        ModelWeights weights = new(checkpoint);
         ComputeBackend? backend = null;
         try
         {
             CheckpointSchema.Validate(checkpoint, config);
-            bool preload = ShouldPreload(options.Preload, checkpoint.TotalBytes);
+            long read = 0;
+            if (options.Format != WeightFormat.Source)
+            {
+                read = weights.Convert(config, options.Format, options.ThreadCount, progress, cancellationToken);
+            }
+
+            bool preload = ShouldPreload(options.Preload, weights.ByteCount);
             if (preload)
             {
-                Preload(checkpoint, progress, cancellationToken);
+                Preload(weights, read, progress, cancellationToken);
             }
 
             backend = createBackend(config);
             // What was read has been reported already, and progress never goes back.
-            Network network = new WeightBinder(checkpoint, backend, preload ? null : progress, cancellationToken).Bind();
-            long total = checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
+            bool reported = preload || read > 0;
+            Network network = new WeightBinder(weights, backend, reported ? null : progress, cancellationToken).Bind();
+            long total = weights.Tensors.Sum(tensor => tensor.ByteCount);
             progress?.Report(new ModelLoadProgress(total, total, "ready"));
-            return new KimiLinearModel(location.Name, checkpoint, backend, network);
+            return new KimiLinearModel(location.Name, weights, backend, network);
         }
         catch
         {
             backend?.Dispose();
-            checkpoint.Dispose();
+            weights.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Makes a model of random weights.</summary>
+    public static KimiLinearModel CreateRandom(
+        KimiLinearConfig config,
+        WeightFormat format,
+        ModelLoadOptions options,
+        int seed,
+        IProgress<ModelLoadProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        if (format == WeightFormat.Source || !Enum.IsDefined(format))
+        {
+            throw new ArgumentException(
+                $"The format of random weights must be BFloat16, Q8, Q4 or Q4Q8, but is {format}: they have no source.",
+                nameof(format));
+        }
+
+        KimiLinearConfigRanges.Check(config);
+        ModelWeights weights = new(
+            new RandomWeights(config, format, seed).Create(options.ThreadCount, progress, cancellationToken));
+        ComputeBackend? backend = null;
+        try
+        {
+            backend = CpuBackends.Create(config, options.ThreadCount, options.Activations);
+            Network network = new WeightBinder(weights, backend, progress: null, cancellationToken).Bind();
+            progress?.Report(new ModelLoadProgress(weights.ByteCount, weights.ByteCount, "ready"));
+            return new KimiLinearModel(RandomWeights.Name, weights, backend, network);
+        }
+        catch
+        {
+            backend?.Dispose();
+            weights.Dispose();
             throw;
         }
     }
@@ -68,12 +117,11 @@ internal static class ModelLoader
 
     // One byte per memory page brings the whole file in, in the order in which it lies on the disk.
     private static unsafe void Preload(
-        Checkpoint checkpoint, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
+        ModelWeights weights, long done, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
     {
-        long total = checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
-        long done = 0;
+        long total = done + weights.Mapped.Sum(tensor => tensor.ByteCount);
         long nextReport = 0;
-        foreach (StoredTensor tensor in checkpoint.Tensors)
+        foreach (StoredTensor tensor in weights.Mapped)
         {
             for (long offset = 0; offset < tensor.ByteCount; offset += MemoryPageBytes)
             {

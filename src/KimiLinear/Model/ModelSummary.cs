@@ -8,9 +8,6 @@ namespace KimiLinear.Model;
 /// <remarks>Read from <c>config.json</c> and the headers of the weight files. Immutable.</remarks>
 public sealed class ModelSummary
 {
-    // What a sequence remembers is kept in float32.
-    private const int CacheValueBytes = sizeof(float);
-
     private readonly CacheLayout _layout;
 
     private ModelSummary(string name, KimiLinearConfig config, Checkpoint? weights)
@@ -70,12 +67,12 @@ public sealed class ModelSummary
     public IReadOnlyList<StoredDataType> StoredDataTypes { get; }
 
     /// <summary>Gets the bytes every sequence takes once it has a token, however long it grows.</summary>
-    public long FixedSequenceBytes => _layout.SlotLength * CacheValueBytes;
+    public long FixedSequenceBytes => _layout.SlotLength * CacheLayout.ValueBytes;
 
     /// <summary>
     /// Gets the bytes each token of a sequence takes besides; reserved in steps of <see cref="TokensPerPage"/>.
     /// </summary>
-    public long SequenceBytesPerToken => (long)_layout.LatentLayerCount * _layout.RowLength * CacheValueBytes;
+    public long SequenceBytesPerToken => (long)_layout.LatentLayerCount * _layout.RowLength * CacheLayout.ValueBytes;
 
     /// <summary>Gets the number of tokens for which a sequence reserves memory at a time.</summary>
     public int TokensPerPage => CacheLayout.PageTokens;

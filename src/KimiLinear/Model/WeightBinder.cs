@@ -6,15 +6,15 @@ using KimiLinear.Tensors;
 
 namespace KimiLinear.Model;
 
-/// <summary>Hands a checkpoint's tensors to a backend and builds the network from what it makes of them.</summary>
+/// <summary>Hands a model's tensors to a backend and builds the network from what it makes of them.</summary>
 internal sealed class WeightBinder(
-    Checkpoint checkpoint,
+    ModelWeights weights,
     ComputeBackend backend,
     IProgress<ModelLoadProgress>? progress,
     CancellationToken cancellationToken)
 {
     private readonly List<Tensor> _bound = [];
-    private readonly long _totalBytes = checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
+    private readonly long _totalBytes = weights.Tensors.Sum(tensor => tensor.ByteCount);
     private long _boundBytes;
     private string _layerPrefix = "";
 
@@ -124,7 +124,7 @@ internal sealed class WeightBinder(
         StoredTensor[] parts = new StoredTensor[names.Length];
         for (int i = 0; i < names.Length; i++)
         {
-            parts[i] = checkpoint.Get(_layerPrefix + names[i]);
+            parts[i] = weights.Get(_layerPrefix + names[i]);
             _boundBytes += parts[i].ByteCount;
         }
 

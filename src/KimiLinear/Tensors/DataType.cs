@@ -27,6 +27,14 @@ public enum DataType
     /// <summary>Unsigned integer, 1 byte.</summary>
     UInt8,
 
+    /// <summary>
+    /// Packed 4-bit weights: blocks of 32 values of a row share a scale and a zero point; 4.5 bits a value and 32 a row.
+    /// </summary>
+    PackedQ4,
+
+    /// <summary>Packed 8-bit weights: blocks of 32 values of a row share a scale; 8.5 bits a value.</summary>
+    PackedQ8,
+
     /// <summary>GGUF's Q4_0: blocks of 32 values in 18 bytes, a half-precision scale and 4 bits a value.</summary>
     GgufQ40,
 

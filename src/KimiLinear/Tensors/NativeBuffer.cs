@@ -2,11 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace KimiLinear.Tensors;
 
-/// <summary>Memory outside the managed heap, 64-byte aligned and counted.</summary>
+/// <summary>Memory outside the managed heap, 64-byte aligned and counted; large buffers ask for large pages.</summary>
 internal sealed unsafe class NativeBuffer : IDisposable
 {
     // One cache line, and the widest vector register.
     private const nuint AlignmentBytes = 64;
+
+    // Weights are this large; smaller buffers would waste most of a large page.
+    private const long LargeBytes = 64 << 20;
 
     private static long _allocatedBytes;
 
@@ -17,8 +20,14 @@ internal sealed unsafe class NativeBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(byteCount);
         ByteCount = byteCount;
-        _data = (byte*)NativeMemory.AlignedAlloc((nuint)byteCount, AlignmentBytes);
+        bool isLarge = byteCount >= LargeBytes;
+        _data = (byte*)NativeMemory.AlignedAlloc((nuint)byteCount, isLarge ? HugePages.PageBytes : AlignmentBytes);
         Interlocked.Add(ref _allocatedBytes, byteCount);
+        if (isLarge)
+        {
+            HugePages.Request(_data, byteCount);
+        }
+
         if (PoisonsNewMemory)
         {
             NativeMemory.Fill(_data, (nuint)byteCount, 0xFF);

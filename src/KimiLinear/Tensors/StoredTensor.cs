@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace KimiLinear.Tensors;
 
 /// <summary>A tensor as a file holds it: a view of mapped memory that lives as long as the checkpoint it came from.</summary>
-/// <remarks>The address has no alignment beyond one byte.</remarks>
+/// <remarks>The address has no alignment beyond one byte, but for packed types that of 64 bytes.</remarks>
 internal sealed unsafe class StoredTensor
 {
     public StoredTensor(string name, DataType dataType, Shape shape, byte* data, string filePath)
@@ -28,7 +28,9 @@ internal sealed unsafe class StoredTensor
     /// <summary>First byte of the values, row-major.</summary>
     public byte* Data { get; }
 
-    public long ByteCount => DataType.ByteCount(Shape.ElementCount);
+    public long ByteCount => PackedLayout.IsPacked(DataType)
+        ? PackedLayout.ByteCount(DataType, Shape)
+        : DataType.ByteCount(Shape.ElementCount);
 
     /// <summary>The file the tensor lies in, for messages.</summary>
     public string FilePath { get; }

@@ -6,51 +6,66 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
 {
     private readonly ScratchBuffer _routerLogits = new();
     private readonly ScratchBuffer _sharedInner = new();
+    private readonly OperandBuffer _sharedOperand = new();
 
     public override void SparseMoeAdd(
         SparseMoeWeights weights, int tokenCount, int layerIndex, IRoutingObserver? observer, Tensor hidden)
     {
-        float* normed = Norm(hidden, weights.Norm, tokenCount);
+        var gateUp = (HostExperts)weights.ExpertGateUp;
+        var down = (HostExperts)weights.ExpertDown;
+        var sharedGateUp = (HostMatrix?)weights.SharedGateUp;
+        var sharedDown = (HostMatrix?)weights.SharedDown;
+        DataTypeSet first = gateUp.DataTypes | (sharedGateUp?.DataTypes ?? default);
+        Operand normed = Norm(hidden, weights.Norm, tokenCount, FormsFor(first, tokenCount));
         Route(weights, normed, tokenCount);
         int visits = tokenCount * Config.ActiveExpertCount;
         observer?.OnRouted(
             layerIndex, new ReadOnlySpan<int>(_routing.Experts, visits), new ReadOnlySpan<float>(_routing.Weights, visits));
 
-        var sharedGateUp = (HostMatrix?)weights.SharedGateUp;
         ExpertsJob job = new()
         {
+            Backend = this,
             Normed = normed,
             HiddenDim = Config.HiddenDim,
-            TokenCount = tokenCount,
             ExpertCount = Config.ExpertCount,
             Starts = _routing.Starts,
             Tokens = _routing.Tokens,
             VisitWeights = _routing.VisitWeights,
-            GateUp = (HostExperts)weights.ExpertGateUp,
-            Down = (HostExperts)weights.ExpertDown,
+            GateUp = gateUp,
+            Down = down,
             SharedGateUp = sharedGateUp,
-            SharedDown = (HostMatrix?)weights.SharedDown,
+            SharedDown = sharedDown,
             Inner = _inner.Get(2L * Config.ExpertDim * visits),
             SharedInner = sharedGateUp is null ? null : _sharedInner.Get((long)tokenCount * sharedGateUp.RowCount),
             Hidden = ((HostBuffer)hidden).Data,
-            Panels = _panels,
         };
         long multiplications = (long)Config.HiddenDim
             * ((2L * Config.ExpertDim * visits) + ((long)tokenCount * (sharedGateUp?.RowCount ?? 0)));
         Run(ref job, multiplications);
         job.SecondStage = true;
+        job.InnerOperand = Quantize(
+            _innerOperand,
+            new MatMulInput(job.Inner, 2L * Config.ExpertDim, visits),
+            Config.ExpertDim,
+            FormsFor(down.DataTypes, tokenCount));
+        if (sharedDown is not null)
+        {
+            job.SharedInnerOperand = Quantize(
+                _sharedOperand,
+                new MatMulInput(job.SharedInner, sharedGateUp!.RowCount, tokenCount),
+                sharedDown.ColumnCount,
+                FormsFor(sharedDown.DataTypes, tokenCount));
+        }
+
         Run(ref job, multiplications / 2);
     }
 
-    private void Route(SparseMoeWeights weights, float* normed, int tokenCount)
+    private void Route(SparseMoeWeights weights, Operand normed, int tokenCount)
     {
         int expertCount = Config.ExpertCount;
         int active = Config.ActiveExpertCount;
         float* logits = _routerLogits.Get((long)tokenCount * expertCount);
-        Project(
-            new MatMulInput(normed, Config.HiddenDim, tokenCount),
-            (HostMatrix)weights.Router,
-            new MatMulOutput(logits, expertCount));
+        Project(normed, (HostMatrix)weights.Router, new MatMulOutput(logits, expertCount));
 
         _routing.Reserve(tokenCount, active, expertCount);
         for (int t = 0; t < tokenCount; t++)
@@ -72,9 +87,9 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
     /// </summary>
     private struct ExpertsJob : IParallelJob
     {
-        public float* Normed; // [T, D]
+        public CpuBackend<TSimd, TVector> Backend;
+        public Operand Normed; // [T, D]
         public int HiddenDim;
-        public int TokenCount;
         public int ExpertCount;
         public int* Starts;         // [E + 1]
         public int* Tokens;         // [visits]
@@ -83,10 +98,11 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         public HostExperts Down;
         public HostMatrix? SharedGateUp;
         public HostMatrix? SharedDown;
-        public float* Inner;       // [visits, 2·F]
-        public float* SharedInner; // [T, 2·F]
-        public float* Hidden;      // [T, D]
-        public ScratchBuffer[] Panels;
+        public float* Inner;               // [visits, 2·F]
+        public Operand InnerOperand;       // [visits, F]
+        public float* SharedInner;         // [T, 2·F]
+        public Operand SharedInnerOperand; // [T, F]
+        public float* Hidden;              // [T, D]
         public bool SecondStage;
 
         public readonly void Execute(int worker, int workerCount)
@@ -100,18 +116,15 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                     continue;
                 }
 
-                int innerWidth = GateUp[expert].RowCount;
-                float* inner = Inner + ((long)start * innerWidth);
                 if (!SecondStage)
                 {
-                    MatMulInput input = new(Normed, HiddenDim, count, Tokens + start);
-                    CpuBackend<TSimd, TVector>.GateUp(input, GateUp[expert], inner, Panels[worker], worker, workerCount);
+                    float* inner = Inner + ((long)start * GateUp[expert].RowCount);
+                    Backend.GateUp(Normed.Select(Tokens + start, count), GateUp[expert], inner, worker, workerCount);
                 }
                 else
                 {
-                    MatMulInput input = new(inner, innerWidth, count);
                     MatMulOutput output = new(Hidden, HiddenDim, add: true, Tokens + start, VisitWeights + start);
-                    AddDown(input, Down[expert], output, worker, workerCount);
+                    AddDown(InnerOperand.From(start, count), Down[expert], output, worker, workerCount);
                 }
             }
 
@@ -127,20 +140,18 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
 
             if (!SecondStage)
             {
-                MatMulInput input = new(Normed, HiddenDim, TokenCount);
-                CpuBackend<TSimd, TVector>.GateUp(input, SharedGateUp, SharedInner, Panels[worker], worker, workerCount);
+                Backend.GateUp(Normed, SharedGateUp, SharedInner, worker, workerCount);
             }
             else
             {
-                MatMulInput input = new(SharedInner, SharedGateUp.RowCount, TokenCount);
-                AddDown(input, SharedDown!, new MatMulOutput(Hidden, HiddenDim, add: true), worker, workerCount);
+                AddDown(SharedInnerOperand, SharedDown!, new MatMulOutput(Hidden, HiddenDim, add: true), worker, workerCount);
             }
         }
 
-        private readonly void AddDown(MatMulInput input, HostMatrix down, MatMulOutput output, int worker, int workerCount)
+        private readonly void AddDown(Operand input, HostMatrix down, MatMulOutput output, int worker, int workerCount)
         {
             (int start, int end) = WorkSplit.Rows(down.RowCount, worker, workerCount);
-            MatMulKernel<TSimd, TVector>.Multiply(input, down, start, end - start, Panels[worker], output.FromColumn(start));
+            Backend.Multiply(input, down, start, end - start, worker, output.FromColumn(start));
         }
     }
 }

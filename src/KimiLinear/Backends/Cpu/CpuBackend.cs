@@ -5,7 +5,8 @@ namespace KimiLinear.Backends;
 
 /// <summary>The operators in vector instructions on a team of threads; weights are read where the files are mapped.</summary>
 /// <remarks>
-/// Arithmetic is float32 whatever the weights are stored in. Each output row is computed the same way however many rows a call
+/// Arithmetic is float32, but for products with packed weights, which are exact integer sums of quantised activations scaled block
+/// by block (<see cref="ActivationPrecision"/>). Each output row is computed the same way however many rows a call
 /// has and however the work is divided, so decoding a token gives the same bits alone and in any batch, on any number of
 /// threads. A step allocates nothing once its buffers have grown to the size of the batch.
 /// </remarks>
@@ -16,6 +17,10 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     // Below this many multiplications, some microseconds of work, meeting costs more than sharing saves.
     private const long ForkThreshold = 128 * 1024;
 
+    // From this many tokens on a step is bound by arithmetic rather than by reading weights, and 8-bit activations, which are
+    // twice as fast, pay; below, 15 bits cost nothing.
+    private const int EightBitThreshold = 32;
+
     // Waking workers that have parked takes as long as this many.
     private const long WakeThreshold = 1024 * 1024;
 
@@ -25,12 +30,16 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private readonly ScratchBuffer[] _workerScratch;
     private readonly ScratchBuffer _normed = new();
     private readonly ScratchBuffer _inner = new();
+    private readonly OperandBuffer _operand = new();
+    private readonly OperandBuffer _innerOperand = new();
+    private readonly IntegerKernels _integers;
     private readonly RoutingTable _routing = new();
 
-    public CpuBackend(KimiLinearConfig config, int threadCount, CpuForms forms)
+    public CpuBackend(KimiLinearConfig config, int threadCount, CpuForms forms, IntegerKernels integers)
         : base(config)
     {
         _forms = forms;
+        _integers = integers;
         _team = new WorkerTeam(threadCount);
         _panels = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
         _workerScratch = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
@@ -40,44 +49,47 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
 
     public override void NormProject(Tensor hidden, Tensor norm, Tensor weight, int tokenCount, Tensor projected)
     {
-        float* normed = Norm(hidden, norm, tokenCount);
+        var matrix = (HostMatrix)weight;
+        Operand normed = Norm(hidden, norm, tokenCount, FormsFor(matrix.DataTypes, tokenCount));
         var output = (HostBuffer)projected;
-        Project(
-            new MatMulInput(normed, Config.HiddenDim, tokenCount),
-            (HostMatrix)weight,
-            new MatMulOutput(output.Data, output.ColumnCount));
+        Project(normed, matrix, new MatMulOutput(output.Data, output.ColumnCount));
     }
 
     public override void ProjectAdd(Tensor input, Tensor weight, int tokenCount, Tensor hidden)
     {
         var source = (HostBuffer)input;
-        Project(
+        var matrix = (HostMatrix)weight;
+        Operand operand = Quantize(
+            _operand,
             new MatMulInput(source.Data, source.ColumnCount, tokenCount),
-            (HostMatrix)weight,
-            new MatMulOutput(((HostBuffer)hidden).Data, Config.HiddenDim, add: true));
+            matrix.ColumnCount,
+            FormsFor(matrix.DataTypes, tokenCount));
+        Project(operand, matrix, new MatMulOutput(((HostBuffer)hidden).Data, Config.HiddenDim, add: true));
     }
 
     public override void DenseMlpAdd(DenseMlpWeights weights, int tokenCount, Tensor hidden)
     {
-        float* normed = Norm(hidden, weights.Norm, tokenCount);
         var gateUp = (HostMatrix)weights.GateUp;
-        float* inner = _inner.Get((long)tokenCount * gateUp.RowCount);
+        var down = (HostMatrix)weights.Down;
         GateUpJob job = new()
         {
-            Input = new MatMulInput(normed, Config.HiddenDim, tokenCount),
+            Backend = this,
+            Input = Norm(hidden, weights.Norm, tokenCount, FormsFor(gateUp.DataTypes, tokenCount)),
             Matrix = gateUp,
-            Inner = inner,
-            Panels = _panels,
+            Inner = _inner.Get((long)tokenCount * gateUp.RowCount),
         };
         Run(ref job, (long)tokenCount * gateUp.RowCount * Config.HiddenDim);
-        Project(
-            new MatMulInput(inner, gateUp.RowCount, tokenCount),
-            (HostMatrix)weights.Down,
-            new MatMulOutput(((HostBuffer)hidden).Data, Config.HiddenDim, add: true));
+        Operand inner = Quantize(
+            _innerOperand,
+            new MatMulInput(job.Inner, gateUp.RowCount, tokenCount),
+            down.ColumnCount,
+            FormsFor(down.DataTypes, tokenCount));
+        Project(inner, down, new MatMulOutput(((HostBuffer)hidden).Data, Config.HiddenDim, add: true));
     }
 
     public override void Logits(Tensor hidden, Tensor norm, Tensor head, ForwardBatch batch, Tensor logits)
     {
+        var matrix = (HostMatrix)head;
         float* normed = _normed.Get((long)batch.LogitsRowCount * Config.HiddenDim);
         for (int i = 0; i < batch.LogitsRowCount; i++)
         {
@@ -89,10 +101,13 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
                 Config.HiddenDim);
         }
 
-        Project(
+        // Few rows, on which everything depends: as exactly as decoding, however long the prompt.
+        Operand operand = Quantize(
+            _operand,
             new MatMulInput(normed, Config.HiddenDim, batch.LogitsRowCount),
-            (HostMatrix)head,
-            new MatMulOutput(((HostBuffer)logits).Data, ((HostBuffer)logits).ColumnCount));
+            Config.HiddenDim,
+            FormsFor(matrix.DataTypes, tokenCount: 1));
+        Project(operand, matrix, new MatMulOutput(((HostBuffer)logits).Data, ((HostBuffer)logits).ColumnCount));
     }
 
     public override void Dispose()
@@ -104,28 +119,85 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
             scratch.Dispose();
         }
 
+        foreach (OperandBuffer buffer in (OperandBuffer[])[_operand, _innerOperand, _sharedOperand])
+        {
+            buffer.Dispose();
+        }
+
         _routing.Dispose();
     }
 
-    private float* Norm(Tensor hidden, Tensor norm, int tokenCount)
+    private OperandForms FormsFor(DataTypeSet types, int tokenCount) => _forms.Activations switch
     {
+        ActivationPrecision.Float32 => default,
+        ActivationPrecision.Int8 => OperandForms.For(types, eightBit: true),
+        ActivationPrecision.Int16 => OperandForms.For(types, eightBit: false),
+        _ => OperandForms.For(types, eightBit: tokenCount >= EightBitThreshold),
+    };
+
+    private Operand Norm(Tensor hidden, Tensor norm, int tokenCount, OperandForms forms)
+    {
+        float* output = _normed.Get((long)tokenCount * Config.HiddenDim);
         NormJob job = new()
         {
             Input = ((HostBuffer)hidden).Data,
             Weight = ((HostBuffer)norm).Data,
-            Output = _normed.Get((long)tokenCount * Config.HiddenDim),
-            TokenCount = tokenCount,
+            Output = output,
+            Operand = _operand.Reserve(new MatMulInput(output, Config.HiddenDim, tokenCount), Config.HiddenDim, forms),
             Length = Config.HiddenDim,
             Epsilon = Config.RmsNormEpsilon,
         };
         Run(ref job, (long)tokenCount * Config.HiddenDim);
-        return job.Output;
+        return job.Operand;
     }
 
-    private void Project(MatMulInput input, HostMatrix matrix, MatMulOutput output)
+    private Operand Quantize(OperandBuffer buffer, MatMulInput floats, int columnCount, OperandForms forms)
     {
-        ProjectJob job = new() { Input = input, Matrix = matrix, Output = output, Panels = _panels };
+        Operand operand = buffer.Reserve(floats, columnCount, forms);
+        if (forms.IsQuantized)
+        {
+            QuantizeJob job = new() { Operand = operand };
+            Run(ref job, (long)floats.Count * columnCount);
+        }
+
+        return operand;
+    }
+
+    private void Project(Operand input, HostMatrix matrix, MatMulOutput output)
+    {
+        ProjectJob job = new() { Backend = this, Input = input, Matrix = matrix, Output = output };
         Run(ref job, (long)input.Count * matrix.RowCount * matrix.ColumnCount);
+    }
+
+    // Some rows of a matrix, each part by the kernel for its type; column 0 of the output belongs to the first row.
+    private void Multiply(Operand input, HostMatrix matrix, int firstRow, int rowCount, int worker, MatMulOutput output)
+    {
+        int row = firstRow;
+        int end = firstRow + rowCount;
+        while (row < end)
+        {
+            ref readonly HostMatrix.Part part = ref matrix.PartOf(row);
+            int count = Math.Min(end, part.FirstRow + part.RowCount) - row;
+            if (input.TryGet(part.DataType, out FormedRows rows))
+            {
+                long tile = (row - part.FirstRow) / PackedLayout.TileRows;
+                byte* tiles = part.Data + (tile * PackedLayout.TileBytes(part.DataType, matrix.ColumnCount));
+                _integers.MultiplyTiles(
+                    rows,
+                    part.DataType,
+                    tiles,
+                    count / PackedLayout.TileRows,
+                    _panels[worker],
+                    output.FromColumn(row - firstRow));
+            }
+            else
+            {
+                MatMulKernel<TSimd, TVector>.Multiply(
+                    input.Floats, matrix, row, count, _panels[worker], output.FromColumn(row - firstRow));
+            }
+
+            row += count;
+        }
     }
 
     // Small jobs stay on the caller.
@@ -142,62 +214,84 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         }
     }
 
-    /// <summary>RMS norm, rows divided among the workers.</summary>
+    /// <summary>RMS norm and the quantised forms of the result, rows divided among the workers.</summary>
     private struct NormJob : IParallelJob
     {
         public float* Input;  // [T, Length]
         public float* Weight; // [Length]
         public float* Output; // [T, Length]
-        public int TokenCount;
+        public Operand Operand;
         public int Length;
         public float Epsilon;
 
         public readonly void Execute(int worker, int workerCount)
         {
-            (int start, int end) = WorkSplit.Units(TokenCount, worker, workerCount);
+            (int start, int end) = WorkSplit.Units(Operand.Count, worker, workerCount);
             for (int t = start; t < end; t++)
             {
                 long offset = (long)t * Length;
                 VectorKernel<TSimd, TVector>.RmsNorm(Input + offset, Weight, Epsilon, Output + offset, Length);
+                Operand.Quantize(t);
             }
         }
     }
 
-    /// <summary>A matrix product, weight rows divided among the workers, so that each reads its own part of the file.</summary>
-    private struct ProjectJob : IParallelJob
+    /// <summary>The quantised forms of an operand, rows divided among the workers.</summary>
+    private struct QuantizeJob : IParallelJob
     {
-        public MatMulInput Input;
-        public HostMatrix Matrix;
-        public MatMulOutput Output;
-        public ScratchBuffer[] Panels;
+        public Operand Operand;
 
         public readonly void Execute(int worker, int workerCount)
         {
-            (int start, int end) = WorkSplit.Rows(Matrix.RowCount, worker, workerCount);
-            MatMulKernel<TSimd, TVector>.Multiply(Input, Matrix, start, end - start, Panels[worker], Output.FromColumn(start));
+            (int start, int end) = WorkSplit.Units(Operand.Count, worker, workerCount);
+            for (int t = start; t < end; t++)
+            {
+                Operand.Quantize(t);
+            }
+        }
+    }
+
+    /// <summary>
+    /// A matrix product. The rows of each part are divided among the workers, so that each reads its own part of the file and
+    /// all have as much to read, whatever the parts are stored in.
+    /// </summary>
+    private struct ProjectJob : IParallelJob
+    {
+        public CpuBackend<TSimd, TVector> Backend;
+        public Operand Input;
+        public HostMatrix Matrix;
+        public MatMulOutput Output;
+
+        public readonly void Execute(int worker, int workerCount)
+        {
+            foreach (ref readonly HostMatrix.Part part in Matrix.Parts)
+            {
+                (int start, int end) = WorkSplit.Rows(part.RowCount, worker, workerCount);
+                int row = part.FirstRow + start;
+                Backend.Multiply(Input, Matrix, row, end - start, worker, Output.FromColumn(row));
+            }
         }
     }
 
     /// <summary>SiLU(gate x) ⊙ up x, into the gate's half of each inner row.</summary>
     private struct GateUpJob : IParallelJob
     {
-        public MatMulInput Input;
+        public CpuBackend<TSimd, TVector> Backend;
+        public Operand Input;
         public HostMatrix Matrix; // [2·F, D]
         public float* Inner;      // [T, 2·F]
-        public ScratchBuffer[] Panels;
 
         public readonly void Execute(int worker, int workerCount) =>
-            GateUp(Input, Matrix, Inner, Panels[worker], worker, workerCount);
+            Backend.GateUp(Input, Matrix, Inner, worker, workerCount);
     }
 
-    private static void GateUp(
-        MatMulInput input, HostMatrix matrix, float* inner, ScratchBuffer panel, int worker, int workerCount)
+    private void GateUp(Operand input, HostMatrix matrix, float* inner, int worker, int workerCount)
     {
         int width = matrix.RowCount / 2;
         (int start, int end) = WorkSplit.Rows(width, worker, workerCount);
         MatMulOutput output = new(inner, matrix.RowCount);
-        MatMulKernel<TSimd, TVector>.Multiply(input, matrix, start, end - start, panel, output.FromColumn(start));
-        MatMulKernel<TSimd, TVector>.Multiply(input, matrix, width + start, end - start, panel, output.FromColumn(width + start));
+        Multiply(input, matrix, start, end - start, worker, output.FromColumn(start));
+        Multiply(input, matrix, width + start, end - start, worker, output.FromColumn(width + start));
         for (int t = 0; t < input.Count; t++)
         {
             float* gate = inner + ((long)t * matrix.RowCount) + start;

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using KimiLinear.Configuration;
+using KimiLinear.Tensors;
 
 namespace KimiLinear.Backends;
 
@@ -13,14 +14,23 @@ internal static class CpuBackends
         : Vector128.IsHardwareAccelerated ? SimdWidth.Bits128
         : SimdWidth.Scalar;
 
-    public static ComputeBackend Create(KimiLinearConfig config, int threadCount) =>
-        Create(config, threadCount, Widest, new CpuForms());
+    public static ComputeBackend Create(KimiLinearConfig config, int threadCount, ActivationPrecision activations) =>
+        Create(config, threadCount, Widest, new CpuForms { Activations = activations });
 
     public static ComputeBackend Create(KimiLinearConfig config, int threadCount, SimdWidth width, CpuForms forms) => width switch
     {
-        SimdWidth.Bits512 => new CpuBackend<Simd512, Vector512<float>>(config, threadCount, forms),
-        SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount, forms),
-        SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount, forms),
-        _ => new CpuBackend<SimdScalar, float>(config, threadCount, forms),
+        SimdWidth.Bits512 => new CpuBackend<Simd512, Vector512<float>>(config, threadCount, forms, IntegersOf(width)),
+        SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount, forms, IntegersOf(width)),
+        SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount, forms, IntegersOf(width)),
+        _ => new CpuBackend<SimdScalar, float>(config, threadCount, forms, IntegersOf(width)),
+    };
+
+    /// <summary>The kernels for quantised weights in vectors of a width.</summary>
+    public static IntegerKernels IntegersOf(SimdWidth width) => width switch
+    {
+        SimdWidth.Bits512 => new IntegerKernels<Simd512, Vector512<float>, Integer512, Vector512<int>>(),
+        SimdWidth.Bits256 => new IntegerKernels<Simd256, Vector256<float>, Integer256, Vector256<int>>(),
+        SimdWidth.Bits128 => new IntegerKernels<Simd128, Vector128<float>, Integer128, Vector128<int>>(),
+        _ => new IntegerKernels<SimdScalar, float, IntegerScalar, int>(),
     };
 }

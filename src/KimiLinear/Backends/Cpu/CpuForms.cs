@@ -1,3 +1,5 @@
+using KimiLinear.Tensors;
+
 namespace KimiLinear.Backends;
 
 /// <summary>Which of the equal forms of an operator the CPU backend takes; the defaults are the fastest measured.</summary>
@@ -8,6 +10,9 @@ internal sealed record CpuForms
 
     /// <summary>Which form latent attention takes; <see langword="null"/> for the one with fewer multiplications.</summary>
     public AttentionForm? LatentAttention { get; init; }
+
+    /// <summary>How exactly activations are multiplied with quantised weights.</summary>
+    public ActivationPrecision Activations { get; init; }
 
     /// <summary>Whether even the smallest job goes to all workers; for tests, whose models are small.</summary>
     public bool SharesAllWork { get; init; }

@@ -54,7 +54,7 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                     Multiply<Float32Weights>(
                         input, 0, input.Count, part.Data + (offset * 4), count, matrix.ColumnCount, output, row - firstRow);
                     break;
-                case var type when GgufBlocks.Holds(type):
+                case var type when HostMatrix.IsBlockType(type):
                     MultiplyBlocks(input, in part, row, count, matrix.ColumnCount, scratch, output, row - firstRow);
                     break;
                 default:
@@ -106,8 +106,8 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
             case DataType.Float32:
                 Widen<Float32Weights>(part.Data + (offset * 4), matrix.ColumnCount, destination);
                 break;
-            case var type when GgufBlocks.Holds(type):
-                GgufBlocks.Decode(type, part.Row(row), matrix.ColumnCount, destination);
+            case var type when HostMatrix.IsBlockType(type):
+                matrix.ReadRow(row, destination);
                 break;
             default:
                 throw new NotSupportedException($"Weights of type {part.DataType} cannot be multiplied.");
@@ -151,7 +151,7 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         for (int row = 0; row < rowCount; row += PanelRows)
         {
             int count = Math.Min(PanelRows, rowCount - row);
-            GgufBlocks.Decode(part.DataType, part.Row(firstRow + row), (long)count * columnCount, panel);
+            part.ReadRows(firstRow + row, count, columnCount, panel);
             Multiply<Float32Weights>(input, 0, input.Count, (byte*)panel, count, columnCount, output, firstColumn + row);
         }
     }

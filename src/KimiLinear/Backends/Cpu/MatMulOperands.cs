@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using KimiLinear.Tensors;
 
 namespace KimiLinear.Backends;
 
@@ -13,6 +14,12 @@ internal readonly unsafe struct MatMulInput(float* data, long stride, int count,
     public int Count { get; } = count;
 
     public float* Row(int index) => data + ((indices == null ? index : indices[index]) * stride);
+
+    /// <summary>The rows at these places, in this order.</summary>
+    public MatMulInput Select(int* rowIndices, int rowCount) => new(data, stride, rowCount, rowIndices);
+
+    /// <summary>Consecutive rows from one on.</summary>
+    public MatMulInput From(int row, int rowCount) => new(data + (row * stride), stride, rowCount);
 }
 
 /// <summary>Where a matrix product writes: value r of row t is set, or added to, possibly scaled per row.</summary>
@@ -47,5 +54,36 @@ internal readonly unsafe struct MatMulRow(float* data, float scale, bool add)
     {
         Vector128<float> scaled = values * scale;
         (add ? Vector128.Load(data + column) + scaled : scaled).Store(data + column);
+    }
+
+    /// <summary>Writes the 16 values of a tile, each as <see cref="Put"/> would.</summary>
+    public void PutTile<TSimd, TVector>(float* values)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        for (int i = 0; i < PackedLayout.TileRows; i += TSimd.Width)
+        {
+            PutVector<TSimd, TVector>(i, TSimd.Load(values + i));
+        }
+    }
+
+    /// <summary>Writes the 16 values of a tile, each first multiplied with a factor of its own.</summary>
+    public void PutTile<TSimd, TVector>(float* values, float* factors)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        for (int i = 0; i < PackedLayout.TileRows; i += TSimd.Width)
+        {
+            PutVector<TSimd, TVector>(i, TSimd.Multiply(TSimd.Load(values + i), TSimd.Load(factors + i)));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void PutVector<TSimd, TVector>(int column, TVector values)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        TVector scaled = TSimd.Multiply(values, TSimd.Broadcast(scale));
+        TSimd.Store(data + column, add ? TSimd.Add(TSimd.Load(data + column), scaled) : scaled);
     }
 }

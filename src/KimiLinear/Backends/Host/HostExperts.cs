@@ -17,8 +17,12 @@ internal sealed class HostExperts : Tensor
         for (int i = 0; i < _experts.Length; i++)
         {
             _experts[i] = new HostMatrix(owner, parts.Slice(i * partsPerExpert, partsPerExpert));
+            DataTypes |= _experts[i].DataTypes;
         }
     }
+
+    /// <summary>The types of all experts' parts.</summary>
+    public DataTypeSet DataTypes { get; }
 
     public HostMatrix this[int expert] => _experts[expert];
 

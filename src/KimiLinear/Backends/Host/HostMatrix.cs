@@ -18,6 +18,7 @@ internal sealed unsafe class HostMatrix : Tensor
             int rowCount = (int)parts[i].Shape[0];
             _parts[i] = new Part(parts[i].Data, parts[i].DataType, firstRow, rowCount, parts[i].DataType.ByteCount(ColumnCount));
             firstRow += rowCount;
+            DataTypes |= DataTypeSet.Of(parts[i].DataType);
         }
     }
 
@@ -26,6 +27,9 @@ internal sealed unsafe class HostMatrix : Tensor
     public int ColumnCount => (int)Shape[1];
 
     public ReadOnlySpan<Part> Parts => _parts;
+
+    /// <summary>The types of the parts.</summary>
+    public DataTypeSet DataTypes { get; }
 
     /// <summary>The part that holds a row.</summary>
     public ref readonly Part PartOf(int row)
@@ -43,9 +47,11 @@ internal sealed unsafe class HostMatrix : Tensor
     /// <summary>Reads a row as float32, in plain loops.</summary>
     public void ReadRow(int row, float* destination)
     {
-        ref readonly Part part = ref PartOf(row);
-        StoredValues.Read(part.Row(row), part.DataType, ColumnCount, destination);
+        PartOf(row).ReadRows(row, rowCount: 1, ColumnCount, destination);
     }
+
+    /// <summary>Tells whether values of a type are stored in blocks, so that a row must be read as a whole.</summary>
+    public static bool IsBlockType(DataType type) => PackedLayout.IsPacked(type) || GgufBlocks.Holds(type);
 
     public override void Dispose()
     {
@@ -77,5 +83,18 @@ internal sealed unsafe class HostMatrix : Tensor
 
         /// <summary>Where a row of the matrix lies, which must be one of this part.</summary>
         public byte* Row(int row) => Data + ((row - FirstRow) * rowBytes);
+
+        /// <summary>Reads consecutive rows of the matrix as float32, in plain loops.</summary>
+        public void ReadRows(int firstRow, int rowCount, int columnCount, float* destination)
+        {
+            if (PackedLayout.IsPacked(DataType))
+            {
+                PackedRows.Read(DataType, Data, columnCount, firstRow - FirstRow, rowCount, destination);
+            }
+            else
+            {
+                StoredValues.Read(Row(firstRow), DataType, (long)rowCount * columnCount, destination);
+            }
+        }
     }
 }

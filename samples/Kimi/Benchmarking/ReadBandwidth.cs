@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Kimi.Benchmarking;
+
+/// <summary>How fast the machine reads memory with a number of threads: the bound on decoding.</summary>
+internal static unsafe partial class ReadBandwidth
+{
+    // Many times what processors cache.
+    private const long BufferBytes = 1L << 30;
+
+    // Large pages, as the library asks for to lay weights into.
+    private const int PageBytes = 2 << 20;
+    private const int AdviseHugePage = 14;
+
+    private const int PassCount = 8;
+
+    // One round of the loop reads this much.
+    private const int RoundBytes = 512;
+
+    private static ulong _sink;
+
+    /// <summary>Reads a large piece of memory several times and returns the best speed, in 10⁹ bytes per second.</summary>
+    public static double Measure(int threadCount, CancellationToken cancellationToken)
+    {
+        byte* data = (byte*)NativeMemory.AlignedAlloc((nuint)BufferBytes, PageBytes);
+        try
+        {
+            RequestLargePages(data);
+            return Read(data, threadCount, cancellationToken);
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(data);
+        }
+    }
+
+    private static double Read(byte* data, int threadCount, CancellationToken cancellationToken)
+    {
+        // Each thread reads a part of its own, as each reads rows of its own of a matrix.
+        long partBytes = BufferBytes / threadCount / RoundBytes * RoundBytes;
+        long[] times = new long[PassCount + 1];
+        int passes = 0;
+        using Barrier barrier = new(threadCount, _ =>
+        {
+            times[passes++] = Stopwatch.GetTimestamp();
+            cancellationToken.ThrowIfCancellationRequested();
+        });
+        Thread[] threads = [.. Enumerable.Range(1, threadCount - 1).Select(index => new Thread(() => ReadPart(index)))];
+        foreach (Thread thread in threads)
+        {
+            thread.IsBackground = true;
+            thread.Start();
+        }
+
+        ReadPart(0);
+        foreach (Thread thread in threads)
+        {
+            thread.Join();
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        long best = times.Zip(times.Skip(1)).Min(pass => pass.Second - pass.First);
+        return partBytes * threadCount / Stopwatch.GetElapsedTime(0, best).TotalSeconds / 1e9;
+
+        void ReadPart(int index)
+        {
+            byte* part = data + (index * partBytes);
+
+            // Memory that was never written is one page of zeros, which is always in cache.
+            NativeMemory.Fill(part, (nuint)partBytes, 1);
+            try
+            {
+                for (int pass = 0; pass < PassCount; pass++)
+                {
+                    barrier.SignalAndWait(CancellationToken.None);
+                    _ = Interlocked.Add(ref _sink, Sum(part, partBytes));
+                }
+
+                barrier.SignalAndWait(CancellationToken.None);
+            }
+            catch (BarrierPostPhaseException)
+            {
+                // Cancelled; every thread gets here at the same phase.
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static ulong Sum(byte* data, long byteCount)
+    {
+        Vector512<ulong> a = default, b = default, c = default, d = default;
+        for (byte* end = data + byteCount; data < end; data += RoundBytes)
+        {
+            a += Vector512.Load((ulong*)data) ^ Vector512.Load((ulong*)(data + 64));
+            b += Vector512.Load((ulong*)(data + 128)) ^ Vector512.Load((ulong*)(data + 192));
+            c += Vector512.Load((ulong*)(data + 256)) ^ Vector512.Load((ulong*)(data + 320));
+            d += Vector512.Load((ulong*)(data + 384)) ^ Vector512.Load((ulong*)(data + 448));
+        }
+
+        return Vector512.Sum(a + b + c + d);
+    }
+
+    private static void RequestLargePages(byte* data)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            try
+            {
+                _ = Advise(data, (nuint)BufferBytes, AdviseHugePage);
+            }
+            catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
+            {
+                // Then pages are small, for the weights as well.
+            }
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(void* address, nuint length, int advice);
+}

@@ -1,0 +1,86 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace KimiLinear.Backends;
+
+/// <summary>Rounds activations to integers, block by block.</summary>
+/// <remarks>
+/// The scale of a block maps its largest magnitude to the largest code, and a value becomes the nearest code, ties to even. Written
+/// in 256-bit operations, which the runtime splits on narrower machines: the codes are the same everywhere. A block with a value
+/// that is no number gets a scale that is none, so that the result is none either.
+/// </remarks>
+internal static unsafe class ActivationQuantizer
+{
+    /// <summary>The largest code of <see cref="QuantizedForm.Bytes"/>.</summary>
+    public const int MaxByte = 127;
+
+    /// <summary>The largest code of the 16-bit forms: 32 products with an 8-bit weight times a scale still fit 31 bits.</summary>
+    public const int MaxShort = 16383;
+
+    // Below this, the reciprocal of the scale would overflow; such a block is nothing beside any other.
+    private const float Negligible = 1e-30f;
+
+    /// <summary>Quantises one row; the largest magnitude of a block becomes the largest code.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Quantize(float* source, int columnCount, QuantizedForm form, int maxCode, byte* codes)
+    {
+        float* scales = (float*)(codes + (2L * columnCount));
+        float* offsets = scales + (columnCount / QuantizedRows.BlockColumns);
+        for (int block = 0; block < columnCount / QuantizedRows.BlockColumns; block++)
+        {
+            float* x = source + (block * QuantizedRows.BlockColumns);
+            Vector256<float> x0 = Vector256.Load(x);
+            Vector256<float> x1 = Vector256.Load(x + 8);
+            Vector256<float> x2 = Vector256.Load(x + 16);
+            Vector256<float> x3 = Vector256.Load(x + 24);
+            float max = MaxMagnitude(x0, x1, x2, x3);
+            float inverse = max < Negligible ? 0 : maxCode / max;
+            float scale = max < Negligible ? 0 : max / maxCode;
+            Vector256<float> factor = Vector256.Create(inverse);
+            Vector256<int> q0 = Vector256.ConvertToInt32Native(Vector256.Round(x0 * factor));
+            Vector256<int> q1 = Vector256.ConvertToInt32Native(Vector256.Round(x1 * factor));
+            Vector256<int> q2 = Vector256.ConvertToInt32Native(Vector256.Round(x2 * factor));
+            Vector256<int> q3 = Vector256.ConvertToInt32Native(Vector256.Round(x3 * factor));
+            scales[block] = scale;
+            offsets[block] = -scale * Vector256.Sum(q0 + q1 + q2 + q3);
+            Vector256<short> lower = Vector256.Narrow(q0, q1);
+            Vector256<short> upper = Vector256.Narrow(q2, q3);
+            int column = block * QuantizedRows.BlockColumns;
+            switch (form)
+            {
+                case QuantizedForm.Bytes:
+                    Vector256.Narrow(lower, upper).Store((sbyte*)codes + column);
+                    break;
+                case QuantizedForm.BytePairs:
+                    Vector256<short> lowerHigh = (lower + Vector256.Create((short)128)) >> 8;
+                    Vector256<short> upperHigh = (upper + Vector256.Create((short)128)) >> 8;
+                    Vector256.Narrow(lowerHigh, upperHigh).Store((sbyte*)codes + column);
+                    Vector256.Narrow(lower - (lowerHigh << 8), upper - (upperHigh << 8))
+                        .Store((sbyte*)codes + columnCount + column);
+                    break;
+                case QuantizedForm.TileShorts:
+                    SwapMiddle(lower).Store((short*)codes + column);
+                    SwapMiddle(upper).Store((short*)codes + column + 16);
+                    break;
+                default:
+                    lower.Store((short*)codes + column);
+                    upper.Store((short*)codes + column + 16);
+                    break;
+            }
+        }
+    }
+
+    // NaN comes through: the largest of anything and NaN is NaN.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float MaxMagnitude(Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, Vector256<float> x3)
+    {
+        Vector256<float> max = Vector256.Max(
+            Vector256.Max(Vector256.Abs(x0), Vector256.Abs(x1)), Vector256.Max(Vector256.Abs(x2), Vector256.Abs(x3)));
+        return Simd256.MaxAcross(max);
+    }
+
+    // Columns 0, 2, 1, 3 of every four.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<short> SwapMiddle(Vector256<short> values) => Vector256.Shuffle(
+        values, Vector256.Create((short)0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15));
+}

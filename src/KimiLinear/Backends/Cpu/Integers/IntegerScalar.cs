@@ -1,0 +1,70 @@
+using System.Runtime.CompilerServices;
+
+namespace KimiLinear.Backends;
+
+/// <summary>One row at a time, for machines without vector instructions.</summary>
+internal readonly unsafe struct IntegerScalar : IIntegerSimd<int, float>
+{
+    public static int Lanes => 1;
+
+    public static int Zero => 0;
+
+    public static int Load(byte* source) => *(int*)source;
+
+    public static void Store(byte* destination, int value) => *(int*)destination = value;
+
+    public static int Broadcast(byte* source) => *(int*)source;
+
+    public static int LowNibbles(int bytes) => bytes & 0x0F0F0F0F;
+
+    public static int HighNibbles(int bytes) => (bytes >>> 4) & 0x0F0F0F0F;
+
+    public static int EvenBytes(int bytes) => Pair((sbyte)bytes, (sbyte)(bytes >> 16));
+
+    public static int OddBytes(int bytes) => Pair((sbyte)(bytes >> 8), (sbyte)(bytes >> 24));
+
+    public static int AddBytes(int sums, int codes, int signedBytes)
+    {
+        for (int shift = 0; shift < 32; shift += 8)
+        {
+            sums += (byte)(codes >> shift) * (sbyte)(signedBytes >> shift);
+        }
+
+        return sums;
+    }
+
+    public static void AddBytes(
+        ref int s0, ref int s1, ref int s2, ref int s3,
+        int codes, int x0, int x1, int x2, int x3)
+    {
+        s0 = AddBytes(s0, codes, x0);
+        s1 = AddBytes(s1, codes, x1);
+        s2 = AddBytes(s2, codes, x2);
+        s3 = AddBytes(s3, codes, x3);
+    }
+
+    public static int TotalOfBytes(int sums) => sums;
+
+    public static int AddShorts(int sums, int a, int b) => sums + ((short)a * (short)b) + ((a >> 16) * (b >> 16));
+
+    public static void AddShorts(
+        ref int s0, ref int s1, ref int s2, ref int s3,
+        int codes, int x0, int x1, int x2, int x3)
+    {
+        s0 = AddShorts(s0, codes, x0);
+        s1 = AddShorts(s1, codes, x1);
+        s2 = AddShorts(s2, codes, x2);
+        s3 = AddShorts(s3, codes, x3);
+    }
+
+    public static int Add(int a, int b) => a + b;
+
+    public static int Combine(int high, int low) => (high << 8) + low;
+
+    public static float ToFloat(int value) => value;
+
+    public static float LoadBytesAsFloat(byte* source) => *source;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Pair(int low, int high) => (ushort)low | (high << 16);
+}

@@ -1,0 +1,167 @@
+using System.Runtime.CompilerServices;
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Backends;
+
+/// <summary>Products of a few rows of activations with <see cref="DataType.PackedQ4"/> tiles, read where they lie.</summary>
+/// <remarks>
+/// y = Σ_blocks A · (x_scale · Σ code · x_code) + Z · x_offset with A = scale and Z = scale · zero, times the row's scale at the end:
+/// the same operations in the same order for any number of rows, so that results are the same to the last bit.
+/// </remarks>
+internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : struct
+    where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+    where TInteger : struct
+{
+    private const int PairBytes = PackedLayout.HeaderBytes + (2 * PackedLayout.Q4BlockBytes);
+    private const int SecondHeader = PackedLayout.HeaderBytes / 2;
+    private const int SecondCodes = PackedLayout.HeaderBytes + PackedLayout.Q4BlockBytes;
+    private const int ChunkBytes = 64;
+
+    /// <summary>Some lanes of a tile by one row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static TVector One<TPlanes>(byte* tile, int lane, byte* x, int blockCount)
+        where TPlanes : struct, IPlanes
+    {
+        byte* low = x + (blockCount * QuantizedRows.BlockColumns);
+        float* scale = (float*)(low + (blockCount * QuantizedRows.BlockColumns));
+        byte* pair = tile + PackedLayout.RowScaleBytes + lane;
+        TVector sum = TSimd.Zero;
+        int block = 0;
+        for (; block + 2 <= blockCount; block += 2)
+        {
+            sum = AddBlock<TPlanes>(pair, pair + PackedLayout.HeaderBytes + (3 * lane), x, low, scale, blockCount, sum);
+            x += QuantizedRows.BlockColumns;
+            low += QuantizedRows.BlockColumns;
+            scale++;
+            sum = AddBlock<TPlanes>(pair + SecondHeader, pair + SecondCodes + (3 * lane), x, low, scale, blockCount, sum);
+            x += QuantizedRows.BlockColumns;
+            low += QuantizedRows.BlockColumns;
+            scale++;
+            pair += PairBytes;
+        }
+
+        if (block < blockCount)
+        {
+            sum = AddBlock<TPlanes>(pair, pair + PackedLayout.HeaderBytes + (3 * lane), x, low, scale, blockCount, sum);
+        }
+
+        return TSimd.Multiply(sum, TSimd.Load((float*)tile + lane));
+    }
+
+    /// <summary>Some lanes of a tile by four rows; the sums of row i are stored at i · <paramref name="stride"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Four<TPlanes>(
+        byte* tile, int lane, byte* x0, byte* x1, byte* x2, byte* x3, int blockCount, float* output, int stride)
+        where TPlanes : struct, IPlanes
+    {
+        long columns = blockCount * QuantizedRows.BlockColumns;
+        TVector s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
+        for (int block = 0; block < blockCount; block++)
+        {
+            byte* header = tile + lane + PackedLayout.RowScaleBytes + ((block >> 1) * PairBytes);
+            byte* codes = header + (3 * lane) + PackedLayout.HeaderBytes + ((block & 1) * PackedLayout.Q4BlockBytes);
+            header += (block & 1) * SecondHeader;
+            TInteger h0 = TIntegers.Zero, h1 = TIntegers.Zero, h2 = TIntegers.Zero, h3 = TIntegers.Zero;
+            TInteger l0 = TIntegers.Zero, l1 = TIntegers.Zero, l2 = TIntegers.Zero, l3 = TIntegers.Zero;
+            long offset = block * QuantizedRows.BlockColumns;
+            for (int chunk = 0; chunk < 4; chunk++, offset += 8)
+            {
+                TInteger bytes = TIntegers.Load(codes + (chunk * ChunkBytes));
+                TInteger w = TIntegers.LowNibbles(bytes);
+                h0 = TIntegers.AddBytes(h0, w, TIntegers.Broadcast(x0 + offset));
+                h1 = TIntegers.AddBytes(h1, w, TIntegers.Broadcast(x1 + offset));
+                h2 = TIntegers.AddBytes(h2, w, TIntegers.Broadcast(x2 + offset));
+                h3 = TIntegers.AddBytes(h3, w, TIntegers.Broadcast(x3 + offset));
+                if (TPlanes.HasLowPlane)
+                {
+                    l0 = TIntegers.AddBytes(l0, w, TIntegers.Broadcast(x0 + offset + columns));
+                    l1 = TIntegers.AddBytes(l1, w, TIntegers.Broadcast(x1 + offset + columns));
+                    l2 = TIntegers.AddBytes(l2, w, TIntegers.Broadcast(x2 + offset + columns));
+                    l3 = TIntegers.AddBytes(l3, w, TIntegers.Broadcast(x3 + offset + columns));
+                }
+
+                w = TIntegers.HighNibbles(bytes);
+                h0 = TIntegers.AddBytes(h0, w, TIntegers.Broadcast(x0 + offset + 4));
+                h1 = TIntegers.AddBytes(h1, w, TIntegers.Broadcast(x1 + offset + 4));
+                h2 = TIntegers.AddBytes(h2, w, TIntegers.Broadcast(x2 + offset + 4));
+                h3 = TIntegers.AddBytes(h3, w, TIntegers.Broadcast(x3 + offset + 4));
+                if (TPlanes.HasLowPlane)
+                {
+                    l0 = TIntegers.AddBytes(l0, w, TIntegers.Broadcast(x0 + offset + 4 + columns));
+                    l1 = TIntegers.AddBytes(l1, w, TIntegers.Broadcast(x1 + offset + 4 + columns));
+                    l2 = TIntegers.AddBytes(l2, w, TIntegers.Broadcast(x2 + offset + 4 + columns));
+                    l3 = TIntegers.AddBytes(l3, w, TIntegers.Broadcast(x3 + offset + 4 + columns));
+                }
+            }
+
+            TVector a = TIntegers.LoadBytesAsFloat(header);
+            TVector z = Zeros(header, a);
+            long statistics = (2 * columns) + (block * sizeof(float));
+            s0 = AddScaled<TPlanes>(h0, l0, a, z, (float*)(x0 + statistics), blockCount, s0);
+            s1 = AddScaled<TPlanes>(h1, l1, a, z, (float*)(x1 + statistics), blockCount, s1);
+            s2 = AddScaled<TPlanes>(h2, l2, a, z, (float*)(x2 + statistics), blockCount, s2);
+            s3 = AddScaled<TPlanes>(h3, l3, a, z, (float*)(x3 + statistics), blockCount, s3);
+        }
+
+        TVector rowScale = TSimd.Load((float*)tile + lane);
+        TSimd.Store(output, TSimd.Multiply(s0, rowScale));
+        TSimd.Store(output + stride, TSimd.Multiply(s1, rowScale));
+        TSimd.Store(output + (2 * stride), TSimd.Multiply(s2, rowScale));
+        TSimd.Store(output + (3 * stride), TSimd.Multiply(s3, rowScale));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector AddBlock<TPlanes>(
+        byte* header, byte* codes, byte* high, byte* low, float* scale, int blockCount, TVector sum)
+        where TPlanes : struct, IPlanes
+    {
+        TInteger h = TIntegers.Zero;
+        TInteger l = TIntegers.Zero;
+        AddChunk<TPlanes>(codes, high, low, ref h, ref l);
+        AddChunk<TPlanes>(codes + ChunkBytes, high + 8, low + 8, ref h, ref l);
+        AddChunk<TPlanes>(codes + (2 * ChunkBytes), high + 16, low + 16, ref h, ref l);
+        AddChunk<TPlanes>(codes + (3 * ChunkBytes), high + 24, low + 24, ref h, ref l);
+        TVector a = TIntegers.LoadBytesAsFloat(header);
+        return AddScaled<TPlanes>(h, l, a, Zeros(header, a), scale, blockCount, sum);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddChunk<TPlanes>(byte* codes, byte* high, byte* low, ref TInteger h, ref TInteger l)
+        where TPlanes : struct, IPlanes
+    {
+        TInteger bytes = TIntegers.Load(codes);
+        TInteger first = TIntegers.LowNibbles(bytes);
+        TInteger second = TIntegers.HighNibbles(bytes);
+        h = TIntegers.AddBytes(h, first, TIntegers.Broadcast(high));
+        h = TIntegers.AddBytes(h, second, TIntegers.Broadcast(high + 4));
+        if (TPlanes.HasLowPlane)
+        {
+            l = TIntegers.AddBytes(l, first, TIntegers.Broadcast(low));
+            l = TIntegers.AddBytes(l, second, TIntegers.Broadcast(low + 4));
+        }
+    }
+
+    // scale · zero; zero points are stored in sixteenths
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Zeros(byte* header, TVector a) => TSimd.Multiply(
+        TSimd.Multiply(a, TIntegers.LoadBytesAsFloat(header + PackedLayout.TileRows)),
+        TSimd.Broadcast(1f / PackedLayout.ZeroSteps));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector AddScaled<TPlanes>(
+        TInteger high, TInteger low, TVector a, TVector z, float* scale, int blockCount, TVector sum)
+        where TPlanes : struct, IPlanes
+    {
+        TInteger total = TIntegers.TotalOfBytes(high);
+        if (TPlanes.HasLowPlane)
+        {
+            total = TIntegers.Combine(total, TIntegers.TotalOfBytes(low));
+        }
+
+        TVector product = TSimd.Multiply(TIntegers.ToFloat(total), TSimd.Broadcast(scale[0]));
+        sum = TSimd.MultiplyAdd(a, product, sum);
+        return TSimd.MultiplyAdd(z, TSimd.Broadcast(scale[blockCount]), sum);
+    }
+}

@@ -1,0 +1,93 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace KimiLinear.Configuration;
+
+/// <summary>What <c>config.json</c> says of a model whose weights are quantised: only our own packing is accepted.</summary>
+internal static class QuantizationEntry
+{
+    /// <summary>The key our own entry stands under.</summary>
+    public const string Name = "quantization_config";
+
+    private const string Method = "kimi-linear";
+    private const int Version = 1;
+
+    // Facts of version 1, written for other readers of the files.
+    private const int BlockColumns = 32;
+    private const int TileRows = 16;
+
+    private static readonly ConfigurationKey Key = new(Name, "quantization", "compression_config");
+
+    private static readonly string[] ForeignFacts = ["quant_method", "format", "bits", "group_size", "mode"];
+
+    /// <summary>Makes the entry of a model that we packed.</summary>
+    /// <param name="format">The name of the weight format.</param>
+    /// <param name="sourceHash">What the weights it was made from hash to.</param>
+    public static JsonObject Create(string format, string sourceHash) => new()
+    {
+        ["quant_method"] = Method,
+        ["format"] = format,
+        ["version"] = Version,
+        ["block_columns"] = BlockColumns,
+        ["tile_rows"] = TileRows,
+        ["source_sha256"] = sourceHash,
+    };
+
+    /// <summary>Refuses weights that other tools quantised, or a later version of this one packed.</summary>
+    /// <exception cref="ModelConfigurationException">The entry is there and not one that can be read.</exception>
+    public static void Check(ConfigurationObject json)
+    {
+        if (!json.TryFind(Key, out JsonElement value, out string spelling))
+        {
+            return;
+        }
+
+        if (!IsOurs(value))
+        {
+            throw RefuseForeign(json, value, spelling);
+        }
+
+        ConfigurationObject entry = json.OptionalObject(Key)!;
+        RequireFact(entry, "version", Version);
+        RequireFact(entry, "block_columns", BlockColumns);
+        RequireFact(entry, "tile_rows", TileRows);
+    }
+
+    /// <summary>Removes the entry, under whatever spelling, from a configuration about to be written.</summary>
+    public static void Remove(JsonObject config)
+    {
+        foreach (string name in Key.Aliases.Prepend(Key.Name))
+        {
+            _ = config.Remove(name);
+        }
+    }
+
+    private static bool IsOurs(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Object && value.TryGetProperty("quant_method", out JsonElement method)
+        && method.ValueKind == JsonValueKind.String && method.ValueEquals(Method);
+
+    private static ModelConfigurationException RefuseForeign(ConfigurationObject json, JsonElement value, string spelling)
+    {
+        string[] facts = value.ValueKind != JsonValueKind.Object ? [] :
+        [
+            .. ForeignFacts
+                .Where(name => value.TryGetProperty(name, out JsonElement fact) && fact.ValueKind != JsonValueKind.Null)
+                .Select(name => $"{name} {value.GetProperty(name)}"),
+        ];
+        string what = facts.Length == 0 ? "present" : $"present ({string.Join(", ", facts)})";
+        return json.Refuse(
+            spelling, "must be absent, because checkpoints quantized by other tools are not supported yet and only float32, "
+            + "bfloat16 and float16 weights and those packed by this library can be read", $"is {what}");
+    }
+
+    private static void RequireFact(ConfigurationObject entry, string name, int accepted)
+    {
+        int found = entry.Integer(name, 0, int.MaxValue);
+        if (found != accepted)
+        {
+            throw entry.Refuse(
+                name, $"must be {accepted}, the only packing this version reads; update the library or pack the model again",
+                $"is {found}");
+        }
+    }
+}

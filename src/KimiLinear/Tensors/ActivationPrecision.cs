@@ -1,0 +1,20 @@
+namespace KimiLinear.Tensors;
+
+/// <summary>How exactly activations are multiplied with quantised weights. Other weights are always multiplied in float32.</summary>
+public enum ActivationPrecision
+{
+    /// <summary>
+    /// 15 bits where the speed of memory is what limits a step, which is whenever fewer than 32 tokens are computed together,
+    /// and for the scores of the next token; 8 bits in longer pieces of a prompt with 4-bit weights, 15 with 8-bit weights.
+    /// </summary>
+    Auto,
+
+    /// <summary>8 bits always, as most engines do.</summary>
+    Int8,
+
+    /// <summary>15 bits always.</summary>
+    Int16,
+
+    /// <summary>Weights are expanded and multiplied in float32: for comparison, slow.</summary>
+    Float32,
+}

@@ -1,0 +1,11 @@
+namespace KimiLinear.Tensors;
+
+/// <summary>Some of the data types.</summary>
+internal readonly record struct DataTypeSet(uint Bits)
+{
+    public static DataTypeSet operator |(DataTypeSet a, DataTypeSet b) => new(a.Bits | b.Bits);
+
+    public static DataTypeSet Of(DataType type) => new(1u << (int)type);
+
+    public bool Contains(DataType type) => (Bits & (1u << (int)type)) != 0;
+}
