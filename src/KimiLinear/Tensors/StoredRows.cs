@@ -26,7 +26,8 @@ internal static unsafe class StoredRows
         switch (tensor.DataType)
         {
             case DataType.Float32:
-                Buffer.MemoryCopy(tensor.Data + (first * sizeof(float)), destination, count * sizeof(float), count * sizeof(float));
+                long bytes = count * sizeof(float);
+                Buffer.MemoryCopy(tensor.Data + (first * sizeof(float)), destination, bytes, bytes);
                 break;
             case DataType.BFloat16:
                 ReadBFloat16((ushort*)tensor.Data + first, count, destination);
@@ -37,8 +38,12 @@ internal static unsafe class StoredRows
             case DataType.PackedQ4 or DataType.PackedQ8:
                 PackedRows.Read(tensor.DataType, tensor.Data, (int)columns, firstRow, rowCount, destination);
                 break;
+            case DataType type when GgufBlocks.Holds(type):
+                GgufBlocks.Decode(type, tensor.Data + (first / type.BlockLength() * type.BlockBytes()), count, destination);
+                break;
             default:
-                throw new NotSupportedException($"{tensor.Name} is stored as {tensor.DataType}, which cannot be read as weights.");
+                throw new NotSupportedException(
+                    $"{tensor.Name} is stored as {tensor.DataType}, which cannot be read as weights.");
         }
     }
 
