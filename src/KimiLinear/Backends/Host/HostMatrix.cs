@@ -16,7 +16,7 @@ internal sealed unsafe class HostMatrix : Tensor
         for (int i = 0; i < parts.Length; i++)
         {
             int rowCount = (int)parts[i].Shape[0];
-            _parts[i] = new Part(parts[i].Data, parts[i].DataType, firstRow, rowCount, parts[i].DataType.ByteCount(ColumnCount));
+            _parts[i] = new Part(parts[i].Data, parts[i].DataType, firstRow, rowCount, parts[i].ByteCount / Math.Max(rowCount, 1));
             firstRow += rowCount;
             DataTypes |= DataTypeSet.Of(parts[i].DataType);
         }
@@ -81,7 +81,7 @@ internal sealed unsafe class HostMatrix : Tensor
 
         public int RowCount { get; } = rowCount;
 
-        /// <summary>Where a row of the matrix lies, which must be one of this part.</summary>
+        /// <summary>Where a row of the matrix lies, which must be one of this part; rows of packed types have no place.</summary>
         public byte* Row(int row) => Data + ((row - FirstRow) * rowBytes);
 
         /// <summary>Reads consecutive rows of the matrix as float32, in plain loops.</summary>
