@@ -22,7 +22,11 @@ internal sealed class BenchArguments
         ["q4q8"] = WeightFormat.Q4Q8,
     };
 
-    private readonly Option<string> _model = new("--model", "-m") { Description = "The model to measure.", HelpName = "DIR|FILE" };
+    private readonly Option<string> _model = new("--model", "-m")
+    {
+        Description = "The model to measure.",
+        HelpName = "DIR|FILE",
+    };
 
     private readonly Option<string> _shape =
         Choice("--shape", "Measures random weights of this shape in place of a model.", BenchShape.Names);

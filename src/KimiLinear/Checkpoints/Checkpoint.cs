@@ -5,7 +5,8 @@ namespace KimiLinear.Checkpoints;
 
 /// <summary>The weights of a model folder, mapped read-only: nothing is copied until somebody reads it.</summary>
 /// <remarks>
-/// Weights that no file holds may lie in memory instead. Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many threads.
+/// Weights that no file holds may lie in memory instead. Owns either: no tensor may be touched after <see cref="Dispose"/>.
+/// Reading is safe from many threads.
 /// </remarks>
 internal sealed class Checkpoint : IDisposable
 {
