@@ -46,7 +46,7 @@ internal static class PackCommand
     private static void Pack(
         string source, string target, WeightFormat format, ModelPackOptions options, CommandTerminal terminal)
     {
-        ModelFolder.Require(source);
+        ModelFiles.Require(source);
         try
         {
             PackProgressBar.Run(progress =>
