@@ -9,7 +9,7 @@ internal sealed unsafe class NativeBuffer : IDisposable
     private const nuint AlignmentBytes = 64;
 
     // Weights are this large; smaller buffers would waste most of a large page.
-    private const long LargeBytes = 64 << 20;
+    private const long LargeBytes = 4 << 20;
 
     private static long _allocatedBytes;
 
