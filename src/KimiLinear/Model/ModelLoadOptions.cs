@@ -23,8 +23,12 @@ public sealed record ModelLoadOptions
     /// <value>The default is <see cref="WeightPreload.Auto"/>.</value>
     public WeightPreload Preload { get; init; } = WeightPreload.Auto;
 
-    /// <summary>Gets the precision in which the cached rows of latent attention are stored, the part that grows with a sequence.</summary>
-    /// <value>The default is <see cref="LatentPrecision.Float32"/>. The others take half the memory.</value>
+    /// <summary>
+    /// Gets the precision in which the cached rows of latent attention are stored, the part of a sequence that grows.
+    /// </summary>
+    /// <value>
+    /// The default is <see cref="LatentPrecision.Int16"/>, to which decoding rounds other rows anyway.
+    /// </value>
     /// <exception cref="ArgumentOutOfRangeException">The value is none of the enumeration's.</exception>
     public LatentPrecision LatentCache
     {
@@ -34,5 +38,5 @@ public sealed record ModelLoadOptions
             ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)value, (uint)LatentPrecision.Int16, nameof(LatentCache));
             field = value;
         }
-    } = LatentPrecision.Float32;
+    } = LatentPrecision.Int16;
 }

@@ -79,7 +79,7 @@ public sealed class LongContextTests
         Assert.Equal(LongPrompt, sequence.Length);
         Assert.Equal(0, managed);
         Assert.Equal(model.SequenceMemoryBytes - sequenceBytes, native);
-        CacheLayout layout = new(model.Config);
+        CacheLayout layout = new(model.Config, new ModelLoadOptions().LatentCache);
         long needed = (CacheLayout.PagesFor(LongPrompt) * layout.PageBytes) + (layout.SlotLength * sizeof(float));
         Assert.InRange(model.SequenceMemoryBytes, needed, needed / 8 * 9);
         return logits;

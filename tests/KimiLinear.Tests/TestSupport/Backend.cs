@@ -1,6 +1,7 @@
 using KimiLinear.Backends;
 using KimiLinear.Configuration;
 using KimiLinear.Model;
+using KimiLinear.Tensors;
 using Xunit;
 
 namespace KimiLinear.Tests.TestSupport;
@@ -69,6 +70,10 @@ internal static class Backend
     public static double Tolerance(string name, double singlePrecision) =>
         name is Integers or AbsorbedIntegers ? IntegerTolerance : singlePrecision;
 
+    // Where arithmetic is in single precision, so are the cached rows.
+    private static ModelLoadOptions Options(string name) =>
+        new() { LatentCache = name is Integers or AbsorbedIntegers ? LatentPrecision.Int16 : LatentPrecision.Float32 };
+
     public static KimiLinearModel Load(string directory, string backend, int threadCount = 2) =>
-        ModelLoader.Load(directory, new ModelLoadOptions(), config => Create(backend, config, threadCount), null, default);
+        ModelLoader.Load(directory, Options(backend), config => Create(backend, config, threadCount), null, default);
 }
