@@ -113,7 +113,8 @@ internal static class ModelReport
             + $"{config.ConvolutionWidth - 1}·3·{config.DeltaDim} convolution inputs) × 4 bytes");
         yield return ("per token",
             $"{Bytes(summary.SequenceBytesPerToken)} = {config.LatentLayerCount} L layers × "
-            + $"{config.LatentCacheDim} values × 4 bytes, in pages of {summary.TokensPerPage} tokens");
+            + $"({config.LatentCacheDim} values × 2 bytes, in whole vectors, + 2 scales × 4 bytes), "
+            + $"in pages of {summary.TokensPerPage} tokens");
     }
 
     private static IEnumerable<(string Label, string Value)> Tokenizer(KimiLinearConfig config, KimiTokenizer? tokenizer)

@@ -76,6 +76,10 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>The tensors of any other data type, with the format's word for it.</summary>
     public IReadOnlyDictionary<string, string> UnusableTypes => _unusableTypes;
 
+    /// <summary>Whether some weights are stored in blocks that share a scale.</summary>
+    public bool HasQuantizedWeights =>
+        Tensors.Any(tensor => PackedLayout.IsPacked(tensor.DataType) || GgufBlocks.Holds(tensor.DataType));
+
     /// <summary>Tells whether a folder holds safetensors weights, whole or not: an index or any such file.</summary>
     public static bool Exists(string modelDirectory) =>
         File.Exists(Path.Combine(modelDirectory, CheckpointIndex.FileName))

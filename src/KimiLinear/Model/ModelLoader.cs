@@ -53,7 +53,7 @@ internal static class ModelLoader
                 Preload(checkpoint, progress, cancellationToken);
             }
 
-            bool isQuantized = HasQuantizedWeights(checkpoint);
+            bool isQuantized = checkpoint.HasQuantizedWeights;
             backend = createBackend(config, isQuantized);
             // What was read has been reported already, and progress never goes back.
             bool wasRead = preload || conversion.IsNeeded;
@@ -92,7 +92,7 @@ internal static class ModelLoader
         ComputeBackend? backend = null;
         try
         {
-            bool isQuantized = HasQuantizedWeights(checkpoint);
+            bool isQuantized = checkpoint.HasQuantizedWeights;
             backend = CpuBackends.Create(config, options.ThreadCount, options.Activations, isQuantized);
             Network network = new WeightBinder(checkpoint, backend, progress: null, cancellationToken).Bind();
             progress?.Report(new ModelLoadProgress(checkpoint.TotalBytes, checkpoint.TotalBytes, "ready"));
@@ -106,9 +106,6 @@ internal static class ModelLoader
             throw;
         }
     }
-
-    private static bool HasQuantizedWeights(Checkpoint checkpoint) =>
-        checkpoint.Tensors.Any(tensor => PackedLayout.IsPacked(tensor.DataType) || GgufBlocks.Holds(tensor.DataType));
 
     private static bool ShouldPreload(WeightPreload preload, long bytes) => preload switch
     {

@@ -18,7 +18,7 @@ public sealed class ModelSummary
         WeightFiles = weights is null ? [] : weights.Files;
         WeightFileBytes = weights?.TotalBytes ?? 0;
         StoredDataTypes = weights is null ? [] : StoredDataType.Of(weights.FileTensors);
-        _layout = new CacheLayout(config);
+        _layout = new CacheLayout(config, new ModelLoadOptions().LatentCacheFor(weights?.HasQuantizedWeights ?? false));
     }
 
     /// <summary>Gets the model's name: that of its folder, or of its GGUF file.</summary>
@@ -75,7 +75,8 @@ public sealed class ModelSummary
     public long FixedSequenceBytes => _layout.SlotLength * sizeof(float);
 
     /// <summary>
-    /// Gets the bytes each token of a sequence takes besides; reserved in steps of <see cref="TokensPerPage"/>.
+    /// Gets the bytes each token of a sequence takes besides, in the default precision; reserved in steps of at least
+    /// <see cref="TokensPerPage"/>.
     /// </summary>
     public long SequenceBytesPerToken => _layout.PageBytes / CacheLayout.PageTokens;
 

@@ -41,7 +41,8 @@ public sealed class BatchingTests
             float[] logits = new float[entries.Sum(RowCount) * model.Config.VocabularySize];
             model.Forward(entries, logits);
 
-            AssertRows(logits, entries, starts, alone, sequences, model.Config.VocabularySize, step);
+            double tolerance = Backend.Tolerance(backend, Tolerance);
+            AssertRows(logits, entries, starts, alone, sequences, model.Config.VocabularySize, tolerance, $"step {step}");
         }
 
         Assert.True(mixedSteps > 1, "Prefill and decode should have met in one step.");
@@ -145,7 +146,14 @@ public sealed class BatchingTests
     };
 
     private static void AssertRows(
-        float[] logits, BatchEntry[] entries, int[] starts, float[][] alone, SequenceState[] sequences, int width, int step)
+        float[] logits,
+        BatchEntry[] entries,
+        int[] starts,
+        float[][] alone,
+        SequenceState[] sequences,
+        int width,
+        double tolerance,
+        string what)
     {
         int row = 0;
         for (int e = 0; e < entries.Length; e++)
@@ -158,8 +166,8 @@ public sealed class BatchingTests
                 TensorAssert.Close(
                     logits.AsSpan(row * width, width),
                     alone[which].AsSpan(position * width, width),
-                    Tolerance,
-                    $"step {step}, sequence {which}, position {position}, {entries.Length} sequences");
+                    tolerance,
+                    $"{what}, sequence {which}, position {position}, {entries.Length} sequences");
             }
         }
     }

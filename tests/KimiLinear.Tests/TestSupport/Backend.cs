@@ -1,6 +1,7 @@
 using KimiLinear.Backends;
 using KimiLinear.Configuration;
 using KimiLinear.Model;
+using KimiLinear.Tensors;
 using Xunit;
 
 namespace KimiLinear.Tests.TestSupport;
@@ -19,12 +20,21 @@ internal static class Backend
     /// <summary>The default width, latent attention always expanded.</summary>
     public const string Expanded = "Expanded";
 
+    /// <summary>The default width, latent attention in integers: what a user gets unless full precision is asked for.</summary>
+    public const string Integers = "Integers";
+
+    /// <summary>The default width, latent attention in integers and always absorbed.</summary>
+    public const string AbsorbedIntegers = "AbsorbedIntegers";
+
     /// <summary>When this environment variable is 1, only the default backend is there to be tested.</summary>
     public const string DefaultOnlyVariable = "KIMILINEAR_TESTS_DEFAULT_BACKEND_ONLY";
 
+    // What rounding to integers of 12 to 15 bits may change.
+    private const double IntegerTolerance = 2e-4;
+
     public static IEnumerable<string> Available => Environment.GetEnvironmentVariable(DefaultOnlyVariable) == "1"
         ? [Default]
-        : [Reference, .. Widths.Select(width => width.ToString()), Chunked, Absorbed, Expanded];
+        : [Reference, .. Widths.Select(width => width.ToString()), Chunked, Absorbed, Expanded, Integers, AbsorbedIntegers];
 
     /// <summary>Those that a user can get: fast, threaded, and sparing with memory.</summary>
     public static IEnumerable<string> Production => Available.Where(name => name != Reference);
@@ -40,19 +50,30 @@ internal static class Backend
 
     public static ComputeBackend Create(string name, KimiLinearConfig config, int threadCount)
     {
-        CpuForms forms = new() { SharesAllWork = true };
+        CpuForms forms = new() { SharesAllWork = true, AttentionArithmetic = AttentionArithmetic.Float32 };
+        CpuForms integers = forms with { AttentionArithmetic = AttentionArithmetic.Int16 };
         return name switch
         {
             Reference => new ReferenceBackend(config),
             Chunked => Widest(forms with { ChunkThresholdTokens = 1 }),
             Absorbed => Widest(forms with { LatentAttention = AttentionForm.Absorbed }),
             Expanded => Widest(forms with { LatentAttention = AttentionForm.Expanded }),
+            Integers => Widest(integers),
+            AbsorbedIntegers => Widest(integers with { LatentAttention = AttentionForm.Absorbed }),
             _ => CpuBackends.Create(config, threadCount, Enum.Parse<SimdWidth>(name), forms),
         };
 
         ComputeBackend Widest(CpuForms chosen) => CpuBackends.Create(config, threadCount, CpuBackends.Widest, chosen);
     }
 
+    /// <summary>How close two ways through one backend must come, given how close they come in single precision.</summary>
+    public static double Tolerance(string name, double singlePrecision) =>
+        name is Integers or AbsorbedIntegers ? IntegerTolerance : singlePrecision;
+
+    // Where arithmetic is in single precision, so are the cached rows.
+    private static ModelLoadOptions Options(string name) =>
+        new() { LatentCache = name is Integers or AbsorbedIntegers ? LatentPrecision.Int16 : LatentPrecision.Float32 };
+
     public static KimiLinearModel Load(string directory, string backend, int threadCount = 2) =>
-        ModelLoader.Load(directory, new ModelLoadOptions(), (config, _) => Create(backend, config, threadCount), null, default);
+        ModelLoader.Load(directory, Options(backend), (config, _) => Create(backend, config, threadCount), null, default);
 }

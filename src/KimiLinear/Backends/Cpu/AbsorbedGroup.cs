@@ -68,7 +68,8 @@ internal sealed unsafe class AbsorbedGroup : IDisposable
         _runs[RunCount++] = run;
         RowCount += run.RowCount;
         UnitCount += run.UnitCount;
-        _partialLength += run.UnitCount * run.PartialLength;
+        // Room for all the units it may grow to, so that memory stays as it is while a sequence grows.
+        _partialLength += MaxUnits * run.PartialLength;
         Multiplications += (long)pages * CacheLayout.PageTokens * run.RowCount * (layout.IntegerRowLength + layout.IntegerRank);
     }
 

@@ -171,7 +171,7 @@ internal unsafe ref struct ExpandedIntegers<TSimd, TVector>
         }
     }
 
-    private readonly void ExpandValues(int head, float* rows, int count)
+    private void ExpandValues(int head, float* rows, int count)
     {
         int valueDim = _task.Config.LatentValueDim;
         MatMulKernel<TSimd, TVector>.Multiply(
@@ -191,6 +191,7 @@ internal unsafe ref struct ExpandedIntegers<TSimd, TVector>
                 _valueLength);
         }
 
+        _softmax.SetValueScales(_valueScales, count);
         Int16Kernel<TSimd, TVector>.PackRowPairs(_integers, _valueLength, (count + 1) / 2, _valueLength, _values);
     }
 
@@ -215,7 +216,6 @@ internal unsafe ref struct ExpandedIntegers<TSimd, TVector>
             });
         }
 
-        _softmax.SetValueScales(_valueScales, visible);
         int firstSeen = _task.CachedTokens + block + 1 - (page * PageTokens);
         _softmax.Weigh(count, firstSeen, int.MaxValue, _maxima + block, _sums + block);
         for (int column = 0; column < _valueLength; column += PairProduct<TSimd, TVector>.BlockWidth)
