@@ -16,7 +16,7 @@ internal sealed record ChatArguments
         With a prompt, answers it and exits. Without one, reads one turn per line, from the terminal or from a pipe.
 
         Options:
-          --model DIR        the folder of the model (default: the small model that comes with the sample)
+          --model PATH       the folder of the model, or a GGUF file (default: the small model that comes with the sample)
           --system TEXT      the system prompt
           --no-tools         do not offer the tools get_weather, get_time and add
           --temperature X    how freely tokens are drawn, 0 for always the likeliest (default: as the model recommends)
@@ -27,7 +27,7 @@ internal sealed record ChatArguments
           --                 what follows is the prompt, even if it begins with a dash
         """;
 
-    public string ModelDirectory { get; private set; } = Path.Combine(AppContext.BaseDirectory, "models", "kimi-linear-tiny");
+    public string ModelPath { get; private set; } = Path.Combine(AppContext.BaseDirectory, "models", "kimi-linear-tiny");
 
     public string? SystemPrompt { get; private set; }
 
@@ -94,8 +94,8 @@ internal sealed record ChatArguments
                 UseTools = false;
                 break;
             case "--model":
-                ModelDirectory = Value();
-                Require(ModelDirectory.Length > 0, "--model needs a folder.");
+                ModelPath = Value();
+                Require(ModelPath.Length > 0, "--model needs a folder or a GGUF file.");
                 break;
             case "--system":
                 SystemPrompt = Value();

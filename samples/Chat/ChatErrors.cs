@@ -8,7 +8,7 @@ internal static class ChatErrors
 {
     public static bool IsExpected(Exception exception) => exception
         is FormatException                 // the command line
-        or OptionsValidationException      // a model folder that does not exist
+        or OptionsValidationException      // a model that does not exist
         or ModelFormatException            // a damaged or unsupported file of the model
         or IOException                     // a file or folder that is missing
         or UnauthorizedAccessException     // ... or may not be read

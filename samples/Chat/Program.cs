@@ -16,7 +16,7 @@ try
     ServiceCollection services = new();
     services.AddKimiLinearChatClient(options =>
         {
-            options.ModelPath = arguments.ModelDirectory;
+            options.ModelPath = arguments.ModelPath;
             options.ThreadCount = arguments.ThreadCount;
             options.LoadProgress = loading;
         })

@@ -97,7 +97,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="cancellationToken">Stops loading.</param>
     /// <returns>The client; the caller disposes it.</returns>
     /// <exception cref="ArgumentException">An option is out of range, or the path is missing.</exception>
-    /// <exception cref="IOException">The folder lacks a file.</exception>
+    /// <exception cref="IOException">A file or a folder is missing.</exception>
     /// <exception cref="ModelFormatException">A file is damaged, or the model cannot be run.</exception>
     public static KimiLinearChatClient Load(KimiLinearChatClientOptions options, CancellationToken cancellationToken = default)
     {
@@ -119,8 +119,8 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         return new KimiLinearChatClient(model, tokenizer, generationConfig, options, ownsModel: true);
     }
 
-    /// <summary>Loads the model in a folder with default options and wraps it; the client owns the model.</summary>
-    /// <param name="modelPath">The model's folder.</param>
+    /// <summary>Loads the model in a folder or a GGUF file with default options; the client owns the model.</summary>
+    /// <param name="modelPath">The model's folder, or a GGUF file.</param>
     /// <inheritdoc cref="Load(KimiLinearChatClientOptions, CancellationToken)"/>
     public static KimiLinearChatClient Load(string modelPath) => Load(new KimiLinearChatClientOptions { ModelPath = modelPath });
 

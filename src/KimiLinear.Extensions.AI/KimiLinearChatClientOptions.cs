@@ -8,12 +8,15 @@ public sealed class KimiLinearChatClientOptions
     /// <summary>The usual name of the configuration section that holds these options; messages about them begin with it.</summary>
     public const string DefaultSectionName = "KimiLinear";
 
-    /// <summary>Gets or sets the folder that holds the model: <c>config.json</c>, the tokenizer and the weights.</summary>
+    /// <summary>
+    /// Gets or sets the folder that holds the model: <c>config.json</c>, the tokenizer and the weights; or a GGUF file, which
+    /// holds all of them. Of a model split into several GGUF files it is the first.
+    /// </summary>
     /// <value>Required.</value>
     public string ModelPath { get; set; } = "";
 
     /// <summary>Gets or sets the name that responses carry and that <c>ChatOptions.ModelId</c> is compared with.</summary>
-    /// <value>The default is the name of the model's folder.</value>
+    /// <value>The default is the name of the model's folder, or of its GGUF file.</value>
     public string? ModelId { get; set; }
 
     /// <summary>Gets or sets the number of threads that compute a step, from 1 to 1,024.</summary>
@@ -41,12 +44,12 @@ public sealed class KimiLinearChatClientOptions
     {
         if (string.IsNullOrWhiteSpace(ModelPath))
         {
-            yield return $"{nameof(ModelPath)} is not set. Set it to the folder of a Kimi-Linear model.";
+            yield return $"{nameof(ModelPath)} is not set. Set it to the folder of a Kimi-Linear model, or to a GGUF file.";
         }
-        else if (!Directory.Exists(ModelPath))
+        else if (!Directory.Exists(ModelPath) && !IsGgufFile(ModelPath))
         {
-            yield return $"{nameof(ModelPath)} must name an existing folder, but '{ModelPath}' does not exist"
-                + $"{(File.Exists(ModelPath) ? "; it is a file" : "")}.";
+            yield return $"{nameof(ModelPath)} must name an existing folder or GGUF file, but '{ModelPath}' "
+                + $"{(File.Exists(ModelPath) ? "is another file" : "does not exist")}.";
         }
 
         if (ThreadCount is < 1 or > 1024)
@@ -69,4 +72,7 @@ public sealed class KimiLinearChatClientOptions
             yield return $"{nameof(DefaultMaxOutputTokens)} must be at least 1, but is {DefaultMaxOutputTokens}.";
         }
     }
+
+    private static bool IsGgufFile(string path) =>
+        path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) && File.Exists(path);
 }

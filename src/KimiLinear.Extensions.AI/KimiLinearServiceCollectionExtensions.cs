@@ -14,9 +14,9 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// </remarks>
 public static class KimiLinearServiceCollectionExtensions
 {
-    /// <summary>Registers the model in a folder.</summary>
+    /// <summary>Registers the model in a folder or a GGUF file.</summary>
     /// <param name="services">The application's services.</param>
-    /// <param name="modelPath">The folder that holds the model.</param>
+    /// <param name="modelPath">The folder that holds the model, or a GGUF file.</param>
     /// <returns>A builder that adds middleware around the client.</returns>
     /// <exception cref="ArgumentException"><paramref name="modelPath"/> is empty.</exception>
     public static ChatClientBuilder AddKimiLinearChatClient(this IServiceCollection services, string modelPath)

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace KimiLinear.Extensions.AI;
 
-/// <summary>Checks the options when a host starts, so that a missing folder fails there and not on the first request.</summary>
+/// <summary>Checks the options when a host starts, so that a missing model fails there and not on the first request.</summary>
 internal sealed class ValidateKimiLinearChatClientOptions : IValidateOptions<KimiLinearChatClientOptions>
 {
     public ValidateOptionsResult Validate(string? name, KimiLinearChatClientOptions options)

@@ -10,6 +10,9 @@ internal static class TestFiles
 
     public static string GoldenModel(string name) => Path.Combine(RepositoryRoot(), "tests", "golden", "models", name);
 
+    /// <summary>A file of the folder of small GGUF models.</summary>
+    public static string GoldenGguf(string name) => Path.Combine(RepositoryRoot(), "tests", "golden", "gguf", name);
+
     /// <summary>The objects of a golden file, line by line.</summary>
     public static JsonElement[] GoldenLines(string path) =>
     [

@@ -1,4 +1,5 @@
 using KimiLinear.Model;
+using KimiLinear.Tests.TestSupport;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -46,6 +47,29 @@ public sealed class DependencyInjectionTests
     }
 
     [Fact]
+    public async Task AddKimiLinearChatClient_GgufFile_RunsTheModelInIt()
+    {
+        string path = Path.Combine(Directory.CreateTempSubdirectory("kimi-gguf-").FullName, "tiny.gguf");
+        try
+        {
+            ServiceCollection services = new();
+            services.AddKimiLinearChatClient(TinyGguf.Write(path)).UseFunctionInvocation();
+            await using ServiceProvider provider = services.BuildServiceProvider();
+            IChatClient client = provider.GetRequiredService<IChatClient>();
+
+            ChatResponse response = await client.GetResponseAsync(
+                "What is the weather in Paris?", TinyModel.Greedy(Tools.GetWeather()));
+
+            Assert.Equal("tiny", client.GetService<ChatClientMetadata>()!.DefaultModelId);
+            Assert.Equal("The weather in Paris is sunny with 18 degrees.", response.Text);
+        }
+        finally
+        {
+            Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+        }
+    }
+
+    [Fact]
     public void AddKimiLinearChatClient_Section_BindsEveryOption()
     {
         ServiceCollection services = new();
@@ -89,7 +113,7 @@ public sealed class DependencyInjectionTests
     {
         { "ModelPath", "", ["ModelPath", "not set"] },
         { "ModelPath", "/no/such/folder", ["ModelPath", "/no/such/folder", "does not exist"] },
-        { "ModelPath", Path.Combine(TinyModel.Folder, "config.json"), ["ModelPath", "it is a file"] },
+        { "ModelPath", Path.Combine(TinyModel.Folder, "config.json"), ["ModelPath", "is another file"] },
         { "ThreadCount", "0", ["ThreadCount", "between 1 and 1024", "0"] },
         { "ThreadCount", "1025", ["ThreadCount", "between 1 and 1024", "1025"] },
         { "Preload", "7", ["Preload", "7"] },

@@ -17,6 +17,9 @@ internal static unsafe partial class ReadBandwidth
 
     private const int PassCount = 8;
 
+    // A busy system may take long to find memory; Ctrl+C is noticed between pieces of this size.
+    private const long TouchBytes = 16 << 20;
+
     // One round of the loop reads this much.
     private const int RoundBytes = 512;
 
@@ -69,8 +72,7 @@ internal static unsafe partial class ReadBandwidth
         {
             byte* part = data + (index * partBytes);
 
-            // Memory that was never written is one page of zeros, which is always in cache.
-            NativeMemory.Fill(part, (nuint)partBytes, 1);
+            Touch(part, partBytes, cancellationToken);
             try
             {
                 for (int pass = 0; pass < PassCount; pass++)
@@ -85,6 +87,15 @@ internal static unsafe partial class ReadBandwidth
             {
                 // Cancelled; every thread gets here at the same phase.
             }
+        }
+    }
+
+    // Memory that was never written is one page of zeros, which is always in cache.
+    private static void Touch(byte* data, long byteCount, CancellationToken cancellationToken)
+    {
+        for (long at = 0; at < byteCount && !cancellationToken.IsCancellationRequested; at += TouchBytes)
+        {
+            NativeMemory.Fill(data + at, (nuint)Math.Min(TouchBytes, byteCount - at), 1);
         }
     }
 

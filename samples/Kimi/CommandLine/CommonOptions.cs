@@ -11,8 +11,8 @@ internal static class CommonOptions
 {
     public static Option<string> Model() => new("--model", "-m")
     {
-        Description = "The model's folder.",
-        HelpName = "DIR",
+        Description = "The model's folder, or a GGUF file.",
+        HelpName = "MODEL",
         Required = true,
     };
 

@@ -11,7 +11,8 @@ internal static class KimiCommand
     public static RootCommand Create(CommandTerminal terminal)
     {
         Dictionary<Command, string[]> examples = [];
-        RootCommand root = new("Inspects, tests and runs Kimi-Linear models. DIR is a model folder as published.");
+        RootCommand root = new(
+            "Inspects, tests and runs Kimi-Linear models. MODEL is a model folder as published, or a GGUF file.");
         Add(InspectCommand.Create(terminal), InspectCommand.Examples);
         Add(TokenizeCommand.Create(terminal), TokenizeCommand.Examples);
         Add(RenderCommand.Create(terminal), RenderCommand.Examples);
@@ -20,7 +21,7 @@ internal static class KimiCommand
         Add(ChatCommand.Create(terminal), ChatCommand.Examples);
         Add(PackCommand.Create(terminal), PackCommand.Examples);
         Add(BenchCommand.Create(terminal), BenchCommand.Examples);
-        examples.Add(root, ["kimi inspect DIR", "kimi chat --model DIR", "kimi generate --help"]);
+        examples.Add(root, ["kimi inspect MODEL", "kimi chat --model MODEL", "kimi generate --help"]);
 
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!, examples);

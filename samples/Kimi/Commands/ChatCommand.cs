@@ -16,10 +16,10 @@ internal static class ChatCommand
 {
     public static readonly string[] Examples =
     [
-        "kimi chat --model DIR",
-        "kimi chat --model DIR --system 'Answer in one sentence.'",
-        "kimi chat --model DIR 'What is the capital of France?'",
-        "kimi chat --model DIR < questions.txt      answers line by line, as one conversation",
+        "kimi chat --model MODEL",
+        "kimi chat --model MODEL --system 'Answer in one sentence.'",
+        "kimi chat --model MODEL 'What is the capital of France?'",
+        "kimi chat --model MODEL < questions.txt      answers line by line, as one conversation",
     ];
 
     public static Command Create(CommandTerminal terminal)
@@ -41,23 +41,23 @@ internal static class ChatCommand
         command.Add(threads);
         command.SetAction(async (result, cancellationToken) =>
         {
-            string directory = result.GetRequiredValue(model);
+            string modelPath = result.GetRequiredValue(model);
             if (result.GetValue(prompt) is { } given && string.IsNullOrWhiteSpace(given))
             {
                 throw new CommandException("The prompt is empty. Leave it out to type questions.");
             }
 
-            KimiLinearConfig config = ModelFolder.LoadConfig(directory);
-            GenerationConfig recommended = GenerationConfig.Load(directory);
+            KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
+            GenerationConfig recommended = GenerationConfig.Load(modelPath);
             GenerationOptions options = new()
             {
                 MaxTokens = result.GetValue(maxTokens),
                 SamplingOptions = sampling.Read(result, SamplingOptions.FromGenerationConfig(recommended)),
                 IncludeSpecialTokens = true,
             };
-            KimiTokenizer tokenizer = KimiTokenizer.Load(directory);
-            using KimiLinearModel loaded = ModelFolder.Load(
-                directory, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
+            KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
+            using KimiLinearModel loaded = ModelFiles.Load(
+                modelPath, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
             TextGenerator generator = new(loaded, tokenizer, recommended);
             ChatSession session = new(generator, tokenizer, config, options) { System = result.GetValue(system) };
             if (result.GetValue(prompt) is string question)

@@ -17,10 +17,10 @@ internal static class GenerateCommand
 {
     public static readonly string[] Examples =
     [
-        "kimi generate --model DIR --prompt 'Once upon a time' --max-tokens 50",
-        "kimi generate --model DIR --ids 1,2,3 --greedy --json      prints {\"ids\":[…],\"text\":\"…\"}",
-        "kimi generate --model DIR --jsonl --greedy < prompts.jsonl > replies.jsonl",
-        "kimi generate --model DIR --prompt 'Once' --temperature 0.8 --top-p 0.95 --seed 7",
+        "kimi generate --model MODEL --prompt 'Once upon a time' --max-tokens 50",
+        "kimi generate --model MODEL --ids 1,2,3 --greedy --json      prints {\"ids\":[…],\"text\":\"…\"}",
+        "kimi generate --model MODEL --jsonl --greedy < prompts.jsonl > replies.jsonl",
+        "kimi generate --model MODEL --prompt 'Once' --temperature 0.8 --top-p 0.95 --seed 7",
     ];
 
     private const int DefaultMaxTokens = 512;
@@ -62,16 +62,16 @@ internal static class GenerateCommand
         });
         command.SetAction(async (result, cancellationToken) =>
         {
-            string directory = result.GetRequiredValue(model);
-            KimiLinearConfig config = ModelFolder.LoadConfig(directory);
-            GenerationConfig recommended = GenerationConfig.Load(directory);
+            string modelPath = result.GetRequiredValue(model);
+            KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
+            GenerationConfig recommended = GenerationConfig.Load(modelPath);
             GenerationOptions options = new()
             {
                 MaxTokens = result.GetValue(maxTokens) ?? DefaultMaxTokens,
                 SamplingOptions = sampling.Read(result, SamplingOptions.FromGenerationConfig(recommended)),
                 IncludeSpecialTokens = true,
             };
-            KimiTokenizer tokenizer = KimiTokenizer.Load(directory);
+            KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
             int[]? single = result.GetValue(jsonl)
                 ? null
                 : await ReadPromptAsync(terminal, tokenizer, result.GetValue(ids), result.GetValue(prompt));
@@ -80,8 +80,8 @@ internal static class GenerateCommand
                 TokenIds.Require(single, config.VocabularySize, config.MaxContextTokens);
             }
 
-            using KimiLinearModel loaded = ModelFolder.Load(
-                directory, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
+            using KimiLinearModel loaded = ModelFiles.Load(
+                modelPath, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
             TextGenerator generator = new(loaded, tokenizer, recommended);
             if (single is null)
             {

@@ -8,32 +8,37 @@ using KimiLinear.Tokenization;
 
 namespace Kimi.Commands;
 
-/// <summary>Shows what a model folder holds, without loading it.</summary>
+/// <summary>Shows what a model's files hold, without loading it.</summary>
 internal static class InspectCommand
 {
     public static readonly string[] Examples =
     [
-        "kimi inspect DIR",
-        "kimi inspect DIR --json | jq .parameters",
+        "kimi inspect MODEL",
+        "kimi inspect MODEL --json | jq .parameters",
     ];
 
     private const string VocabularyFileName = "tiktoken.model";
+    private const string GgufExtension = ".gguf";
 
     public static Command Create(CommandTerminal terminal)
     {
-        Argument<string> folder = new("DIR") { Description = "The model's folder; a config.json alone is enough." };
-        Option<bool> json = new("--json") { Description = "Write everything as one JSON object." };
-        Command command = new("inspect", "Shows what a model folder holds: configuration, layers, parameters, memory, tokenizer.")
+        Argument<string> model = new("MODEL")
         {
-            folder, json,
+            Description = "The model's folder, where a config.json alone is enough, or a GGUF file.",
+        };
+        Option<bool> json = new("--json") { Description = "Write everything as one JSON object." };
+        Command command = new("inspect", "Shows what a model holds: configuration, layers, parameters, memory, tokenizer.")
+        {
+            model, json,
         };
         command.SetAction((result, cancellationToken) =>
         {
-            string directory = result.GetRequiredValue(folder);
-            ModelFolder.Require(directory);
-            ModelSummary summary = ModelSummary.Inspect(directory);
-            bool hasTokenizer = File.Exists(Path.Combine(directory, VocabularyFileName));
-            KimiTokenizer? tokenizer = hasTokenizer ? KimiTokenizer.Load(directory) : null;
+            string modelPath = result.GetRequiredValue(model);
+            ModelFiles.Require(modelPath);
+            ModelSummary summary = ModelSummary.Inspect(modelPath);
+            bool hasTokenizer = File.Exists(Path.Combine(modelPath, VocabularyFileName))
+                || summary.WeightFiles.Any(file => file.EndsWith(GgufExtension, StringComparison.OrdinalIgnoreCase));
+            KimiTokenizer? tokenizer = hasTokenizer ? KimiTokenizer.Load(modelPath) : null;
             if (result.GetValue(json))
             {
                 terminal.Output.WriteLine(JsonSerializer.Serialize(ModelFacts.Of(summary, tokenizer), JsonText.Indented));

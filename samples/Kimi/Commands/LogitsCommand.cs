@@ -16,8 +16,8 @@ internal static class LogitsCommand
 {
     public static readonly string[] Examples =
     [
-        "kimi logits --model DIR --ids 1,2,3 --out logits.safetensors",
-        "kimi tokenize --model DIR --jsonl < text.json | kimi logits --model DIR --ids - --out logits.safetensors",
+        "kimi logits --model MODEL --ids 1,2,3 --out logits.safetensors",
+        "kimi tokenize --model MODEL --jsonl < text.json | kimi logits --model MODEL --ids - --out logits.safetensors",
     ];
 
     private const string TensorName = "logits";
@@ -48,15 +48,15 @@ internal static class LogitsCommand
         };
         command.SetAction(async (result, cancellationToken) =>
         {
-            string directory = result.GetRequiredValue(model);
+            string modelPath = result.GetRequiredValue(model);
             string text = result.GetRequiredValue(ids);
             string filePath = result.GetRequiredValue(path);
             RequireWritable(filePath);
             int[] tokenIds = TokenIds.Parse(text == "-" ? Encoding.UTF8.GetString(await terminal.ReadAllAsync()) : text);
-            KimiLinearConfig config = ModelFolder.LoadConfig(directory);
+            KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
             TokenIds.Require(tokenIds, config.VocabularySize, config.MaxContextTokens);
-            using KimiLinearModel loaded = ModelFolder.Load(
-                directory, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
+            using KimiLinearModel loaded = ModelFiles.Load(
+                modelPath, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
             Write(terminal, loaded, tokenIds, filePath);
         });
         return command;

@@ -12,8 +12,8 @@ internal static class RenderCommand
     public static readonly string[] Examples =
     [
         "(an object may also hold \"tools\" and \"add_generation_prompt\")",
-        "echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | kimi render --model DIR",
-        "kimi render --model DIR --jsonl < conversations.jsonl > prompts.jsonl",
+        "echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | kimi render --model MODEL",
+        "kimi render --model MODEL --jsonl < conversations.jsonl > prompts.jsonl",
     ];
 
     private const string Details =
@@ -28,7 +28,7 @@ internal static class RenderCommand
         command.SetAction(async (result, cancellationToken) =>
         {
             // The template is part of the program, but a folder without a model is a mistake that should show here.
-            _ = ModelFolder.LoadConfig(result.GetRequiredValue(model));
+            _ = ModelFiles.LoadConfig(result.GetRequiredValue(model));
             if (result.GetValue(jsonl))
             {
                 LineReader lines = terminal.ReadLines();

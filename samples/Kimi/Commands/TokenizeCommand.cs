@@ -13,10 +13,10 @@ internal static class TokenizeCommand
 {
     public static readonly string[] Examples =
     [
-        "kimi tokenize --model DIR 'Hello, world!'",
-        "kimi tokenize --model DIR --special '<|im_user|>user<|im_middle|>Hi<|im_end|>'",
-        "kimi tokenize --model DIR < text.txt",
-        "echo '\"Hello\"' | kimi tokenize --model DIR --jsonl      prints [808] or the like",
+        "kimi tokenize --model MODEL 'Hello, world!'",
+        "kimi tokenize --model MODEL --special '<|im_user|>user<|im_middle|>Hi<|im_end|>'",
+        "kimi tokenize --model MODEL < text.txt",
+        "echo '\"Hello\"' | kimi tokenize --model MODEL --jsonl      prints [808] or the like",
     ];
 
     // Rows are laid out together, so that long texts take the plain form.
@@ -42,7 +42,7 @@ internal static class TokenizeCommand
         };
         command.SetAction(async (result, cancellationToken) =>
         {
-            string directory = result.GetRequiredValue(model);
+            string modelPath = result.GetRequiredValue(model);
             string? argument = result.GetValue(text);
             bool isJsonl = result.GetValue(jsonl);
             if (isJsonl && argument is not null)
@@ -55,8 +55,8 @@ internal static class TokenizeCommand
                 throw new CommandException("There is no text. Give it as an argument, or on standard input.");
             }
 
-            ModelFolder.Require(directory);
-            KimiTokenizer tokenizer = KimiTokenizer.Load(directory);
+            ModelFiles.Require(modelPath);
+            KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
             if (isJsonl)
             {
                 await WriteLinesAsync(terminal, tokenizer, result.GetValue(special));

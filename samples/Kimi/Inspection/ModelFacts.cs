@@ -4,9 +4,11 @@ using KimiLinear.Tokenization;
 
 namespace Kimi.Inspection;
 
-/// <summary>What is known of a model folder, as the object that <c>inspect --json</c> writes.</summary>
+/// <summary>What is known of a model, as the object that <c>inspect --json</c> writes.</summary>
 internal static class ModelFacts
 {
+    private const string GgufPrefix = "gguf";
+
     public static readonly int[] ContextLengths = [4096, 131_072, 1_048_576];
 
     public static object Of(ModelSummary summary, KimiTokenizer? tokenizer)
@@ -99,5 +101,10 @@ internal static class ModelFacts
         SpecialTokens = NamedTokens(tokenizer).Select(token => new { token.Name, token.Id }),
     };
 
-    public static string Name(StoredDataType type) => type.DataType.ToString().ToLowerInvariant();
+    /// <summary>The usual word for a data type, such as bfloat16 or q4_k.</summary>
+    public static string Name(StoredDataType type)
+    {
+        string name = type.DataType.ToString().ToLowerInvariant();
+        return name.StartsWith(GgufPrefix, StringComparison.Ordinal) ? name[GgufPrefix.Length..].Insert(2, "_") : name;
+    }
 }

@@ -5,7 +5,7 @@ using KimiLinear.Tokenization;
 
 namespace Kimi.Inspection;
 
-/// <summary>What is known of a model folder, for people.</summary>
+/// <summary>What is known of a model, for people.</summary>
 internal static class ModelReport
 {
     public static void Write(CommandTerminal terminal, ModelSummary summary, KimiTokenizer? tokenizer)
@@ -125,8 +125,9 @@ internal static class ModelReport
         }
 
         yield return ("ordinary tokens", $"{tokenizer.BaseVocabularySize:N0}");
-        yield return ("special tokens",
-            $"{tokenizer.SpecialTokens.Count:N0}, from {tokenizer.BaseVocabularySize} to {tokenizer.VocabularySize - 1}");
+        yield return ("special tokens", tokenizer.SpecialTokens.Count == 0
+            ? "none"
+            : $"{tokenizer.SpecialTokens.Count:N0}, from {tokenizer.BaseVocabularySize} to {tokenizer.VocabularySize - 1}");
         yield return ("named", string.Join(", ", ModelFacts.NamedTokens(tokenizer).Select(token => $"{token.Name} {token.Id}")));
         yield return ("ends a reply", config.EosTokenIds.Count == 0 ? "none is stated" : string.Join(", ", config.EosTokenIds));
         if (tokenizer.VocabularySize != config.VocabularySize)

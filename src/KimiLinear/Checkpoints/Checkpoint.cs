@@ -3,10 +3,11 @@ using KimiLinear.Tensors;
 
 namespace KimiLinear.Checkpoints;
 
-/// <summary>The weights of a model folder, mapped read-only: nothing is copied until somebody reads it.</summary>
+/// <summary>The weights of a model, mapped read-only: nothing is copied until somebody reads it.</summary>
 /// <remarks>
-/// Weights that no file holds may lie in memory instead. Owns the mapped memory: no tensor may be touched after
-/// <see cref="Dispose"/>. Reading is safe from many threads.
+/// Whatever the files are, the tensors have the names and shapes of the published checkpoint; weights that no file holds may lie
+/// in memory instead. Owns the mapped memory: no tensor may be touched after <see cref="Dispose"/>. Reading is safe from many
+/// threads.
 /// </remarks>
 internal sealed class Checkpoint : IDisposable
 {
@@ -28,28 +29,37 @@ internal sealed class Checkpoint : IDisposable
         }
     }
 
-    private Checkpoint(string directory, IReadOnlyList<StoredTensor> tensors, IReadOnlyList<IDisposable> owned)
+    private Checkpoint(string filePath, GgufModel model, GgufWeights weights)
+        : this(filePath, weights.Tensors, [weights, model])
     {
-        DirectoryPath = directory;
+        Files = model.Files;
+        TotalBytes = model.TotalBytes;
+        FileTensors = model.Tensors;
+    }
+
+    private Checkpoint(string modelPath, IReadOnlyList<StoredTensor> tensors, IReadOnlyList<IDisposable> owned)
+    {
+        ModelPath = modelPath;
         _owned = owned;
         Files = [];
         TotalBytes = tensors.Sum(tensor => tensor.ByteCount);
         Tensors = tensors;
+        FileTensors = tensors;
         foreach (StoredTensor tensor in Tensors)
         {
             if (!_byName.TryAdd(tensor.Name, tensor))
             {
                 Dispose();
                 throw new CheckpointFormatException(
-                    $"{tensor.Name} is there twice in '{directory}', plain or packed; each tensor may occur once. "
+                    $"{tensor.Name} is there twice in '{modelPath}', plain or packed; each tensor may occur once. "
                     + "Pack the model again, into an empty folder.",
-                    directory);
+                    modelPath);
             }
         }
     }
 
-    /// <summary>The folder it was opened from, or what stands for one in messages.</summary>
-    public string DirectoryPath { get; }
+    /// <summary>The folder or the GGUF file it was opened from, or what stands for one in messages.</summary>
+    public string ModelPath { get; }
 
     /// <summary>The weight files, in ordinal order of their names.</summary>
     public IReadOnlyList<string> Files { get; }
@@ -60,10 +70,13 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>Every tensor whose data type this library knows, file after file, in the order in which they lie there.</summary>
     public IReadOnlyList<StoredTensor> Tensors { get; }
 
+    /// <summary>The same as the files hold them, with the formats' own names; to tell what is stored.</summary>
+    public IReadOnlyList<StoredTensor> FileTensors { get; }
+
     /// <summary>The tensors of any other data type, with the format's word for it.</summary>
     public IReadOnlyDictionary<string, string> UnusableTypes => _unusableTypes;
 
-    /// <summary>Tells whether a folder holds weights, whole or not: an index or any safetensors file.</summary>
+    /// <summary>Tells whether a folder holds safetensors weights, whole or not: an index or any such file.</summary>
     public static bool Exists(string modelDirectory) =>
         File.Exists(Path.Combine(modelDirectory, CheckpointIndex.FileName))
         || Directory.EnumerateFiles(modelDirectory, FilePattern).Any();
@@ -76,23 +89,27 @@ internal sealed class Checkpoint : IDisposable
         string name, IReadOnlyList<StoredTensor> tensors, IReadOnlyList<IDisposable> memory) =>
         new(name, tensors, memory);
 
-    /// <summary>Opens the weights of a folder: through its index if it has one, else its single safetensors file.</summary>
-    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <summary>Opens the weights in a folder or a GGUF file.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is neither such a folder nor such a file.</exception>
     /// <exception cref="FileNotFoundException">The folder holds no weights.</exception>
     /// <exception cref="CheckpointFormatException">A file is damaged, missing or ambiguous.</exception>
-    public static Checkpoint Open(string modelDirectory)
+    public static Checkpoint Open(string modelPath) => Open(ModelLocation.Find(modelPath));
+
+    /// <summary>
+    /// Opens the weights of a model: of a folder through its index if it has one, else its single safetensors file.
+    /// </summary>
+    /// <inheritdoc cref="Open(string)" path="/exception"/>
+    public static Checkpoint Open(ModelLocation location)
     {
-        ArgumentException.ThrowIfNullOrEmpty(modelDirectory);
-        if (!Directory.Exists(modelDirectory))
+        if (location.IsGguf)
         {
-            throw new DirectoryNotFoundException(
-                $"The model folder '{modelDirectory}' does not exist{(File.Exists(modelDirectory) ? "; it is a file" : "")}.");
+            return OpenGguf(location.Path);
         }
 
-        string indexPath = Path.Combine(modelDirectory, CheckpointIndex.FileName);
+        string indexPath = Path.Combine(location.Path, CheckpointIndex.FileName);
         return File.Exists(indexPath)
-            ? OpenIndexed(modelDirectory, CheckpointIndex.Load(indexPath))
-            : new Checkpoint(modelDirectory, [SafetensorsFile.Open(FindSingleFile(modelDirectory))]);
+            ? OpenIndexed(location.Path, CheckpointIndex.Load(indexPath))
+            : new Checkpoint(location.Path, [SafetensorsFile.Open(FindSingleFile(location.Path))]);
     }
 
     /// <summary>Finds a tensor; <see langword="false"/> when the files have none of that name.</summary>
@@ -104,8 +121,8 @@ internal sealed class Checkpoint : IDisposable
         if (_unusableTypes.TryGetValue(name, out string? type))
         {
             throw new CheckpointFormatException(
-                $"{name} is stored as {type}, but weights must be float32, bfloat16 or float16. ('{DirectoryPath}')",
-                DirectoryPath);
+                $"{name} is stored as {type}, but weights must be float32, bfloat16 or float16. ('{ModelPath}')",
+                ModelPath);
         }
 
         return _byName.TryGetValue(name, out tensor);
@@ -115,13 +132,27 @@ internal sealed class Checkpoint : IDisposable
     /// <exception cref="CheckpointFormatException">It is not, or is of a data type this library does not know.</exception>
     public StoredTensor Get(string name) => TryGet(name, out StoredTensor? tensor)
         ? tensor
-        : throw new CheckpointFormatException($"The checkpoint in '{DirectoryPath}' has no tensor {name}.", DirectoryPath);
+        : throw new CheckpointFormatException($"The checkpoint in '{ModelPath}' has no tensor {name}.", ModelPath);
 
     public void Dispose()
     {
-        foreach (IDisposable memory in _owned)
+        foreach (IDisposable owned in _owned)
         {
-            memory.Dispose();
+            owned.Dispose();
+        }
+    }
+
+    private static Checkpoint OpenGguf(string filePath)
+    {
+        GgufModel model = GgufModel.Open(filePath);
+        try
+        {
+            return new Checkpoint(filePath, model, new GgufWeights(model.Tensors));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
         }
     }
 
@@ -140,7 +171,7 @@ internal sealed class Checkpoint : IDisposable
             }
 
             index.RequireAgreement(namesByFile);
-            return new Checkpoint(directory, [.. files]);
+            return new Checkpoint(directory, files);
         }
         catch
         {
@@ -163,7 +194,7 @@ internal sealed class Checkpoint : IDisposable
             1 => files[0],
             0 => throw new FileNotFoundException(
                 $"No weights were found in '{directory}': it has neither {CheckpointIndex.FileName} nor {SingleFileName} "
-                + "nor any other safetensors file.",
+                + "nor any other safetensors file nor a GGUF file.",
                 usual),
             _ => throw new CheckpointFormatException(
                 $"'{directory}' holds {files.Length} safetensors files, but no {CheckpointIndex.FileName} that says how they "

@@ -89,13 +89,14 @@ internal static class CheckpointSchema
         if (findings.Length > 0)
         {
             throw new CheckpointFormatException(
-                $"The weights in '{checkpoint.DirectoryPath}' do not fit the model's configuration.{findings}",
-                checkpoint.DirectoryPath);
+                $"The weights in '{checkpoint.ModelPath}' do not fit the model's configuration.{findings}",
+                checkpoint.ModelPath);
         }
     }
 
     private static bool IsUsable(StoredTensor tensor) =>
         tensor.DataType is DataType.Float32 or DataType.BFloat16 or DataType.Float16
+        || GgufBlocks.Holds(tensor.DataType)
         || (PackedLayout.IsPacked(tensor.DataType) && PackingRecipe.MayPack(tensor.Name, tensor.Shape));
 
     private static string DescribeType(StoredTensor tensor)

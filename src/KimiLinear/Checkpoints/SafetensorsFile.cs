@@ -1,54 +1,27 @@
-using System.IO.MemoryMappedFiles;
 using KimiLinear.Tensors;
 
 namespace KimiLinear.Checkpoints;
 
 /// <summary>One safetensors file, mapped for reading; its tensors are views that end with it.</summary>
-/// <remarks>
-/// The file must not be shortened by anyone while it is open: the system ends a process that reads past the end.
-/// </remarks>
 internal sealed unsafe class SafetensorsFile : IDisposable
 {
-    private readonly MemoryMappedFile _mapping;
-    private readonly MemoryMappedViewAccessor _view;
-    private bool _isDisposed;
+    private readonly MappedFile _file;
 
-    private SafetensorsFile(string filePath, FileStream stream, int headerBytes)
+    private SafetensorsFile(MappedFile file)
     {
-        FilePath = filePath;
-        FileBytes = stream.Length;
-        _mapping = MemoryMappedFile.CreateFromFile(
-            stream, mapName: null, capacity: 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-        try
-        {
-            _view = _mapping.CreateViewAccessor(0, FileBytes, MemoryMappedFileAccess.Read);
-        }
-        catch
-        {
-            _mapping.Dispose();
-            throw;
-        }
-
-        byte* start = null;
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        try
-        {
-            start += _view.PointerOffset;
-            int prefixBytes = SafetensorsHeader.PrefixBytes;
-            long dataBytes = FileBytes - prefixBytes - headerBytes;
-            Entries = SafetensorsHeader.Read(new ReadOnlySpan<byte>(start + prefixBytes, headerBytes), dataBytes, filePath);
-            Tensors = ViewTensors(start + prefixBytes + headerBytes);
-        }
-        catch
-        {
-            Dispose();
-            throw;
-        }
+        _file = file;
+        int prefixBytes = (int)Math.Min(SafetensorsHeader.PrefixBytes, file.Length);
+        int headerBytes = SafetensorsHeader.ReadLength(
+            new ReadOnlySpan<byte>(file.Data, prefixBytes), file.Length, file.FilePath);
+        byte* header = file.Data + prefixBytes;
+        long dataBytes = file.Length - prefixBytes - headerBytes;
+        Entries = SafetensorsHeader.Read(new ReadOnlySpan<byte>(header, headerBytes), dataBytes, file.FilePath);
+        Tensors = ViewTensors(header + headerBytes);
     }
 
-    public string FilePath { get; }
+    public string FilePath => _file.FilePath;
 
-    public long FileBytes { get; }
+    public long FileBytes => _file.Length;
 
     /// <summary>Everything the header lists, in the order in which it lies in the file.</summary>
     public IReadOnlyList<SafetensorsEntry> Entries { get; }
@@ -61,25 +34,19 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     /// <exception cref="IOException">The file cannot be opened or mapped.</exception>
     public static SafetensorsFile Open(string filePath)
     {
-        using FileStream stream = new(filePath, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
-        Span<byte> prefix = stackalloc byte[SafetensorsHeader.PrefixBytes];
-        int prefixBytes = stream.ReadAtLeast(prefix, prefix.Length, throwOnEndOfStream: false);
-        int headerBytes = SafetensorsHeader.ReadLength(prefix[..prefixBytes], stream.Length, filePath);
-        return new SafetensorsFile(filePath, stream, headerBytes);
-    }
-
-    public void Dispose()
-    {
-        if (_isDisposed)
+        MappedFile file = MappedFile.Open(filePath);
+        try
         {
-            return;
+            return new SafetensorsFile(file);
         }
-
-        _isDisposed = true;
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _mapping.Dispose();
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
+
+    public void Dispose() => _file.Dispose();
 
     private StoredTensor[] ViewTensors(byte* data) =>
     [

@@ -39,20 +39,29 @@ public sealed record GenerationConfig
     /// <summary>Gets a value indicating whether tokens are drawn rather than the best one taken (<c>do_sample</c>).</summary>
     public bool? DoSample { get; init; }
 
-    /// <summary>Reads <c>generation_config.json</c> of a model's folder; without that file nothing is recommended.</summary>
-    /// <param name="modelDirectory">The folder of the model.</param>
+    /// <summary>
+    /// Reads <c>generation_config.json</c> of a model's folder; without that file nothing is recommended. A GGUF file recommends
+    /// nothing either: its end tokens are part of its configuration.
+    /// </summary>
+    /// <param name="modelPath">The folder of the model, or its GGUF file.</param>
     /// <returns>What the file recommends.</returns>
-    /// <exception cref="DirectoryNotFoundException">The folder does not exist.</exception>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder or file.</exception>
     /// <exception cref="ModelConfigurationException">The file is damaged or holds a value of the wrong type or range.</exception>
-    public static GenerationConfig Load(string modelDirectory)
+    public static GenerationConfig Load(string modelPath)
     {
-        ArgumentException.ThrowIfNullOrEmpty(modelDirectory);
-        if (!Directory.Exists(modelDirectory))
+        ArgumentException.ThrowIfNullOrEmpty(modelPath);
+        if (File.Exists(modelPath))
         {
-            throw new DirectoryNotFoundException($"The model folder '{modelDirectory}' does not exist.");
+            return new GenerationConfig();
         }
 
-        string filePath = Path.Combine(modelDirectory, FileName);
+        if (!Directory.Exists(modelPath))
+        {
+            throw new DirectoryNotFoundException(
+                $"The model '{modelPath}' does not exist: there is no such folder and no such file.");
+        }
+
+        string filePath = Path.Combine(modelPath, FileName);
         return File.Exists(filePath) ? Parse(File.ReadAllBytes(filePath), filePath) : new GenerationConfig();
     }
 

@@ -139,6 +139,12 @@ public sealed record KimiLinearConfig
     public static KimiLinearConfig Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new ModelConfigurationException(
+                $"'{path}' is a GGUF file, not a config.json. KimiLinearModel.LoadConfig reads both.", path);
+        }
+
         string filePath = Directory.Exists(path) ? Path.Combine(path, KimiLinearConfigReader.FileName) : path;
         return File.Exists(filePath)
             ? Parse(File.ReadAllBytes(filePath), filePath)

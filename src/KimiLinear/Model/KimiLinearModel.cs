@@ -34,7 +34,7 @@ public sealed class KimiLinearModel : IDisposable
         _context = new ForwardContext(backend, _pool.Storage, _workspace);
     }
 
-    /// <summary>Gets the model's name: that of its folder, or "random".</summary>
+    /// <summary>Gets the model's name: that of its folder or of its GGUF file, or "random".</summary>
     public string Name { get; }
 
     /// <summary>Gets the model's configuration.</summary>
@@ -54,31 +54,42 @@ public sealed class KimiLinearModel : IDisposable
     /// <summary>Gets the number of sequences that hold memory now.</summary>
     public int SequenceCount => _pool.SequenceCount;
 
-    /// <summary>Loads the model in a folder of safetensors files.</summary>
-    /// <param name="modelDirectory">The folder that holds <c>config.json</c> and the weights.</param>
+    /// <summary>Loads the model in a folder of safetensors files, or in a GGUF file.</summary>
+    /// <param name="modelPath">
+    /// The folder that holds <c>config.json</c> and the weights, or a GGUF file; of a model split into several, the first. A
+    /// folder with one GGUF model and no safetensors files stands for that model.
+    /// </param>
     /// <param name="options">How to run it; <see langword="null"/> for the defaults.</param>
     /// <param name="progress">Told how far loading has come.</param>
     /// <param name="cancellationToken">Stops loading; nothing is left behind.</param>
     /// <returns>The model; the caller disposes it.</returns>
-    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder or file.</exception>
     /// <exception cref="FileNotFoundException">The folder lacks <c>config.json</c> or weights.</exception>
     /// <exception cref="ModelFormatException">A file is damaged, or the model cannot be run.</exception>
     /// <exception cref="OperationCanceledException">Loading was cancelled.</exception>
     public static KimiLinearModel Load(
-        string modelDirectory,
+        string modelPath,
         ModelLoadOptions? options = null,
         IProgress<ModelLoadProgress>? progress = null,
         CancellationToken cancellationToken = default) =>
-        ModelLoader.Load(modelDirectory, options ?? new ModelLoadOptions(), progress, cancellationToken);
+        ModelLoader.Load(modelPath, options ?? new ModelLoadOptions(), progress, cancellationToken);
 
     /// <summary>Loads a model without blocking the caller.</summary>
     /// <inheritdoc cref="Load"/>
     public static Task<KimiLinearModel> LoadAsync(
-        string modelDirectory,
+        string modelPath,
         ModelLoadOptions? options = null,
         IProgress<ModelLoadProgress>? progress = null,
         CancellationToken cancellationToken = default) =>
-        Task.Run(() => Load(modelDirectory, options, progress, cancellationToken), cancellationToken);
+        Task.Run(() => Load(modelPath, options, progress, cancellationToken), cancellationToken);
+
+    /// <summary>Reads a model's configuration and leaves its weights alone.</summary>
+    /// <param name="modelPath">The folder that holds <c>config.json</c>, or a GGUF file, as in <see cref="Load"/>.</param>
+    /// <returns>The configuration of a model that this library can run.</returns>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder or file.</exception>
+    /// <exception cref="FileNotFoundException">The folder lacks <c>config.json</c>.</exception>
+    /// <exception cref="ModelFormatException">A file is damaged, or the model cannot be run.</exception>
+    public static KimiLinearConfig LoadConfig(string modelPath) => ModelLocation.Find(modelPath).LoadConfig();
 
     /// <summary>Makes a model of random weights in memory, to measure speed with; what it writes means nothing.</summary>
     /// <param name="config">The model's shape.</param>

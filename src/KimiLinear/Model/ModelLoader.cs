@@ -5,7 +5,7 @@ using KimiLinear.Tensors;
 
 namespace KimiLinear.Model;
 
-/// <summary>Opens a model folder, checks it, and binds its weights to a backend.</summary>
+/// <summary>Opens a model, checks it, and binds its weights to a backend.</summary>
 internal static class ModelLoader
 {
     // Reading this far between reports keeps a slow disk's progress smooth and a fast one's cheap.
@@ -15,12 +15,12 @@ internal static class ModelLoader
     private const int MemoryPageBytes = 4096;
 
     public static KimiLinearModel Load(
-        string modelDirectory,
+        string modelPath,
         ModelLoadOptions options,
         IProgress<ModelLoadProgress>? progress,
         CancellationToken cancellationToken) =>
         Load(
-            modelDirectory,
+            modelPath,
             options,
             config => CpuBackends.Create(config, options.ThreadCount, options.Activations),
             progress,
@@ -28,22 +28,16 @@ internal static class ModelLoader
 
     /// <summary>Loads with a backend of the caller's choice.</summary>
     public static KimiLinearModel Load(
-        string modelDirectory,
+        string modelPath,
         ModelLoadOptions options,
         Func<KimiLinearConfig, ComputeBackend> createBackend,
         IProgress<ModelLoadProgress>? progress,
         CancellationToken cancellationToken)
     {
-        ArgumentException.ThrowIfNullOrEmpty(modelDirectory);
         cancellationToken.ThrowIfCancellationRequested();
-        if (!Directory.Exists(modelDirectory))
-        {
-            throw new DirectoryNotFoundException(
-                $"The model folder '{modelDirectory}' does not exist{(File.Exists(modelDirectory) ? "; it is a file" : "")}.");
-        }
-
-        KimiLinearConfig config = KimiLinearConfig.Load(modelDirectory);
-        Checkpoint checkpoint = Checkpoint.Open(modelDirectory);
+        ModelLocation location = ModelLocation.Find(modelPath);
+        KimiLinearConfig config = location.LoadConfig();
+        Checkpoint checkpoint = Checkpoint.Open(location);
         ComputeBackend? backend = null;
         try
         {
@@ -65,7 +59,7 @@ internal static class ModelLoader
             Network network = new WeightBinder(checkpoint, backend, wasRead ? null : progress, cancellationToken).Bind();
             long total = conversion.IsNeeded ? conversion.SourceBytes : checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
             progress?.Report(new ModelLoadProgress(total, total, "ready"));
-            return new KimiLinearModel(NameOf(modelDirectory), checkpoint, backend, network);
+            return new KimiLinearModel(location.Name, checkpoint, backend, network);
         }
         catch
         {
@@ -109,10 +103,6 @@ internal static class ModelLoader
             throw;
         }
     }
-
-    /// <summary>What a model is called: the name of its folder.</summary>
-    public static string NameOf(string modelDirectory) =>
-        Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(modelDirectory)));
 
     private static bool ShouldPreload(WeightPreload preload, long bytes) => preload switch
     {

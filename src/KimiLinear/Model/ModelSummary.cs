@@ -4,8 +4,8 @@ using KimiLinear.Configuration;
 
 namespace KimiLinear.Model;
 
-/// <summary>What a model folder holds and what running it takes, without loading it.</summary>
-/// <remarks>Read from <c>config.json</c> and the headers of the weight files alone. Immutable.</remarks>
+/// <summary>What a model's files hold and what running it takes, without loading it.</summary>
+/// <remarks>Read from <c>config.json</c> and the headers of the weight files. Immutable.</remarks>
 public sealed class ModelSummary
 {
     private readonly CacheLayout _layout;
@@ -17,11 +17,11 @@ public sealed class ModelSummary
         ParameterCount = CheckpointSchema.Expected(config).Sum(tensor => tensor.Shape.ElementCount);
         WeightFiles = weights is null ? [] : weights.Files;
         WeightFileBytes = weights?.TotalBytes ?? 0;
-        StoredDataTypes = weights is null ? [] : StoredDataType.Of(weights.Tensors);
+        StoredDataTypes = weights is null ? [] : StoredDataType.Of(weights.FileTensors);
         _layout = new CacheLayout(config);
     }
 
-    /// <summary>Gets the model's name: that of its folder.</summary>
+    /// <summary>Gets the model's name: that of its folder, or of its GGUF file.</summary>
     public string Name { get; }
 
     /// <summary>Gets the model's configuration.</summary>
@@ -53,7 +53,7 @@ public sealed class ModelSummary
     public int SparseLayerCount => Config.SparseLayers.Count(isSparse => isSparse);
 
     /// <summary>
-    /// Gets a value indicating whether the folder holds weights; without them, every count is of the configuration.
+    /// Gets a value indicating whether there are weights; without them, every count is of the configuration.
     /// </summary>
     public bool HasWeights => WeightFiles.Count > 0;
 
@@ -93,32 +93,25 @@ public sealed class ModelSummary
         return FixedSequenceBytes + (pageCount * TokensPerPage * SequenceBytesPerToken);
     }
 
-    /// <summary>Reads what a model folder holds; the weights themselves are not read, and may be missing altogether.</summary>
-    /// <param name="modelDirectory">The folder that holds <c>config.json</c> and perhaps the weights.</param>
+    /// <summary>Reads what a model's files hold; the weights themselves are not read, and may be missing altogether.</summary>
+    /// <param name="modelPath">The folder that holds <c>config.json</c> and perhaps the weights, or a GGUF file.</param>
     /// <returns>The summary.</returns>
-    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder or file.</exception>
     /// <exception cref="FileNotFoundException">The folder has no <c>config.json</c>.</exception>
     /// <exception cref="ModelFormatException">
     /// A file is damaged, the model cannot be run, or the weights do not fit the configuration.
     /// </exception>
-    public static ModelSummary Inspect(string modelDirectory)
+    public static ModelSummary Inspect(string modelPath)
     {
-        ArgumentException.ThrowIfNullOrEmpty(modelDirectory);
-        if (!Directory.Exists(modelDirectory))
+        ModelLocation location = ModelLocation.Find(modelPath);
+        KimiLinearConfig config = location.LoadConfig();
+        if (!location.HasWeights)
         {
-            throw new DirectoryNotFoundException(
-                $"The model folder '{modelDirectory}' does not exist{(File.Exists(modelDirectory) ? "; it is a file" : "")}.");
+            return new ModelSummary(location.Name, config, weights: null);
         }
 
-        string name = ModelLoader.NameOf(modelDirectory);
-        KimiLinearConfig config = KimiLinearConfig.Load(modelDirectory);
-        if (!Checkpoint.Exists(modelDirectory))
-        {
-            return new ModelSummary(name, config, weights: null);
-        }
-
-        using Checkpoint checkpoint = Checkpoint.Open(modelDirectory);
+        using Checkpoint checkpoint = Checkpoint.Open(location);
         CheckpointSchema.Validate(checkpoint, config);
-        return new ModelSummary(name, config, checkpoint);
+        return new ModelSummary(location.Name, config, checkpoint);
     }
 }

@@ -52,7 +52,7 @@ internal sealed unsafe class WeightConversion
 
             Fill(converted, threadCount, progress, cancellationToken);
             return Checkpoint.InMemory(
-                _source.DirectoryPath,
+                _source.ModelPath,
                 [.. _source.Tensors.Select(tensor => converted.GetValueOrDefault(tensor.Name, tensor))],
                 [memory, _source]);
         }

@@ -1,6 +1,6 @@
 namespace KimiLinear.Tensors;
 
-/// <summary>GGUF's formats of 32 values a block. In the 4- and 5-bit ones a byte holds value i low and value i + 16 high.</summary>
+/// <summary>GGUF's formats of 32 values a block. With 4 or 5 bits, a byte holds value i low and value i + 16 high.</summary>
 internal static unsafe class GgufSmallBlocks
 {
     private const int HalfLength = 16;

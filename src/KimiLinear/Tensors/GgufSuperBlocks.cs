@@ -1,6 +1,6 @@
 namespace KimiLinear.Tensors;
 
-/// <summary>GGUF's "K" formats of 256 values a block, which is divided further: every part has a small scale of its own.</summary>
+/// <summary>GGUF's "K" formats of 256 values a block, divided further: every part has a small scale of its own.</summary>
 internal static unsafe class GgufSuperBlocks
 {
     // Each part of the 4- and 5-bit formats; a byte of codes holds a value of an even part low and of the next part high.

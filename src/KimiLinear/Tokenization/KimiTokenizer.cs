@@ -1,13 +1,16 @@
 using System.Buffers;
 using System.Diagnostics;
 using System.Text;
+using KimiLinear.Checkpoints;
+using KimiLinear.Configuration;
 
 namespace KimiLinear.Tokenization;
 
 /// <summary>Turns text into the token ids of a Kimi-Linear model, and back.</summary>
 /// <remarks>
-/// Ids below <see cref="BaseVocabularySize"/> are ordinary tokens: byte strings, which need not be whole characters. The 256 ids
-/// that follow are special tokens: markers of the chat format, and reserved ones. Immutable, and safe to share between threads.
+/// Ids below <see cref="BaseVocabularySize"/> are ordinary tokens: byte strings, which need not be whole characters. The ids
+/// that follow, 256 in the published models, are special tokens: markers of the chat format, and reserved ones. Immutable, and
+/// safe to share between threads.
 /// </remarks>
 public sealed class KimiTokenizer
 {
@@ -45,21 +48,53 @@ public sealed class KimiTokenizer
     public IReadOnlyList<SpecialToken> SpecialTokens => _specialTokens;
 
     /// <summary>Reads the tokenizer of a model.</summary>
-    /// <param name="modelDirectory">
+    /// <param name="modelPath">
     /// The model's folder, with <c>tiktoken.model</c> and, if the special tokens are not those of the published models,
-    /// <c>tokenizer_config.json</c>.
+    /// <c>tokenizer_config.json</c>; or a GGUF file, which holds its tokenizer. A folder with one GGUF model and no
+    /// <c>tiktoken.model</c> stands for that model.
     /// </param>
     /// <returns>The tokenizer.</returns>
+    /// <exception cref="ArgumentException"><paramref name="modelPath"/> is <see langword="null"/> or empty.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file, or the folder has no <c>tiktoken.model</c>.</exception>
+    /// <exception cref="ModelFormatException">One of the files is damaged.</exception>
+    public static KimiTokenizer Load(string modelPath)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(modelPath);
+
+        string vocabularyPath = Path.Combine(modelPath, VocabularyFileName);
+        if (File.Exists(vocabularyPath) || FindGguf(modelPath) is not { } gguf)
+        {
+            Vocabulary vocabulary = VocabularyReader.Read(vocabularyPath);
+            string[] names = SpecialTokenReader.Read(Path.Combine(modelPath, SettingsFileName), vocabulary.Count);
+            return new KimiTokenizer(vocabulary, names);
+        }
+
+        (Vocabulary tokens, string[] specialNames) = GgufTokenizerReader.Read(gguf);
+        return new KimiTokenizer(tokens, specialNames);
+    }
+
+    /// <summary>
+    /// Writes the tokenizer into a model's folder, as <c>tiktoken.model</c> and <c>tokenizer_config.json</c>: for a model whose
+    /// tokenizer came in a GGUF file. Files of these names are replaced.
+    /// </summary>
+    /// <param name="modelDirectory">The folder, which must exist.</param>
     /// <exception cref="ArgumentException"><paramref name="modelDirectory"/> is <see langword="null"/> or empty.</exception>
-    /// <exception cref="FileNotFoundException">The folder has no <c>tiktoken.model</c>.</exception>
-    /// <exception cref="TokenizerFormatException">One of the files is damaged.</exception>
-    public static KimiTokenizer Load(string modelDirectory)
+    /// <exception cref="NotSupportedException">
+    /// There are not 256 special tokens, the number that these files stand for.
+    /// </exception>
+    /// <exception cref="IOException">A file cannot be written.</exception>
+    public void Save(string modelDirectory)
     {
         ArgumentException.ThrowIfNullOrEmpty(modelDirectory);
+        if (_specialTokens.Length != SpecialTokenReader.Count)
+        {
+            throw new NotSupportedException(
+                $"{VocabularyFileName} stands for a tokenizer with {SpecialTokenReader.Count} special tokens, but this one has "
+                + $"{_specialTokens.Length}. Load it from where it is.");
+        }
 
-        Vocabulary vocabulary = VocabularyReader.Read(Path.Combine(modelDirectory, VocabularyFileName));
-        string[] specialNames = SpecialTokenReader.Read(Path.Combine(modelDirectory, SettingsFileName), vocabulary.Count);
-        return new KimiTokenizer(vocabulary, specialNames);
+        TokenizerWriter.WriteVocabulary(Path.Combine(modelDirectory, VocabularyFileName), _vocabulary);
+        TokenizerWriter.WriteSpecialTokens(Path.Combine(modelDirectory, SettingsFileName), _specialTokens);
     }
 
     /// <summary>Turns text into token ids. Names of special tokens in it are ordinary text; nothing is added around it.</summary>
@@ -162,10 +197,11 @@ public sealed class KimiTokenizer
     public int GetSpecialTokenId(string name) => TryGetSpecialTokenId(name, out int id)
         ? id
         : throw new ArgumentException(
-            $"The tokenizer has no special token '{name}'. {SettingsFileName} names them, under added_tokens_decoder.",
+            $"The tokenizer has no special token '{name}'. {SettingsFileName} names them, under added_tokens_decoder, or the "
+            + "metadata of a GGUF file.",
             nameof(name));
 
-    /// <summary>Tells whether an id is one of the 256 special ones, named or reserved.</summary>
+    /// <summary>Tells whether an id is one of the special ones, named or reserved.</summary>
     /// <param name="id">A token id.</param>
     /// <returns><see langword="false"/> for ordinary tokens and for numbers outside the vocabulary.</returns>
     public bool IsSpecialToken(int id) => id >= BaseVocabularySize && id < VocabularySize;
@@ -189,6 +225,10 @@ public sealed class KimiTokenizer
 
     /// <summary>Gets the text of one token by itself, the same string every time.</summary>
     internal string GetText(int id) => _texts[id] ??= Encoding.UTF8.GetString(GetBytes(id));
+
+    private static string? FindGguf(string modelPath) => File.Exists(modelPath)
+        ? modelPath
+        : Directory.Exists(modelPath) ? ModelLocation.FindGguf(modelPath) : null;
 
     private void EncodeWithSpecialTokens(ReadOnlySpan<char> text, BytePairEncoder encoder, List<int> destination)
     {

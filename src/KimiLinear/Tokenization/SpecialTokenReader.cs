@@ -42,7 +42,7 @@ internal static class SpecialTokenReader
         HashSet<string> seen = new(StringComparer.Ordinal);
         for (int i = 0; i < names.Length; i++)
         {
-            string name = names[i] ??= $"<|reserved_token_{firstId + i}|>";
+            string name = names[i] ??= ReservedName(firstId + i);
             if (!seen.Add(name))
             {
                 throw Damaged(path, $"names the special token '{name}' twice, the second time for id {firstId + i}");
@@ -51,6 +51,9 @@ internal static class SpecialTokenReader
 
         return names!;
     }
+
+    /// <summary>The name of an id that has none of its own.</summary>
+    public static string ReservedName(int id) => string.Create(CultureInfo.InvariantCulture, $"<|reserved_token_{id}|>");
 
     private static bool TryReadNames(string path, int firstId, string?[] names)
     {

@@ -23,7 +23,7 @@ internal static class VocabularyReader
         {
             throw new FileNotFoundException(
                 $"The vocabulary '{path}' does not exist. Point to the folder of a downloaded model; tiktoken.model belongs "
-                + "beside its config.json.",
+                + "beside its config.json. A GGUF file holds its own.",
                 path);
         }
 
@@ -91,7 +91,8 @@ internal static class VocabularyReader
         }
     }
 
-    private static void RequireSingleBytes(Vocabulary vocabulary, string path)
+    /// <summary>Refuses a vocabulary that cannot spell every text.</summary>
+    public static void RequireSingleBytes(Vocabulary vocabulary, string path)
     {
         for (int value = 0; value <= byte.MaxValue; value++)
         {

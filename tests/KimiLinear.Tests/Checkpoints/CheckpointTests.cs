@@ -35,8 +35,6 @@ public sealed class CheckpointTests
         using TemporaryFolder folder = new();
 
         Assert.Throws<DirectoryNotFoundException>(() => Checkpoint.Open(folder.File("none")));
-        Assert.Contains("it is a file", Assert.Throws<DirectoryNotFoundException>(
-            () => Checkpoint.Open(folder.Write("x", []))).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using KimiLinear.Backends;
 using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
 using KimiLinear.Model;

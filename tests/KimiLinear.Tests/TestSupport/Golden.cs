@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using KimiLinear.Backends;
 using KimiLinear.Checkpoints;
 using KimiLinear.Tensors;
 

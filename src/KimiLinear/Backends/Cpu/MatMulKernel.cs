@@ -54,9 +54,8 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                     Multiply<Float32Weights>(
                         input, 0, input.Count, part.Data + (offset * 4), count, matrix.ColumnCount, output, row - firstRow);
                     break;
-                case DataType.PackedQ4 or DataType.PackedQ8:
-                    MultiplyPacked(
-                        input, part, row - part.FirstRow, count, matrix.ColumnCount, scratch, output, row - firstRow);
+                case var type when HostMatrix.IsBlockType(type):
+                    MultiplyBlocks(input, in part, row, count, matrix.ColumnCount, scratch, output, row - firstRow);
                     break;
                 default:
                     throw new NotSupportedException($"Weights of type {part.DataType} cannot be multiplied.");
@@ -107,8 +106,8 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
             case DataType.Float32:
                 Widen<Float32Weights>(part.Data + (offset * 4), matrix.ColumnCount, destination);
                 break;
-            case DataType.PackedQ4 or DataType.PackedQ8:
-                PackedRows.Read(part.DataType, part.Data, matrix.ColumnCount, row - part.FirstRow, rowCount: 1, destination);
+            case var type when HostMatrix.IsBlockType(type):
+                matrix.ReadRow(row, destination);
                 break;
             default:
                 throw new NotSupportedException($"Weights of type {part.DataType} cannot be multiplied.");
@@ -138,7 +137,7 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         }
     }
 
-    private static void MultiplyPacked(
+    private static void MultiplyBlocks(
         MatMulInput input,
         in HostMatrix.Part part,
         int firstRow,
@@ -152,7 +151,7 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         for (int row = 0; row < rowCount; row += PanelRows)
         {
             int count = Math.Min(PanelRows, rowCount - row);
-            PackedRows.Read(part.DataType, part.Data, columnCount, firstRow + row, count, panel);
+            part.ReadRows(firstRow + row, count, columnCount, panel);
             Multiply<Float32Weights>(input, 0, input.Count, (byte*)panel, count, columnCount, output, firstColumn + row);
         }
     }

@@ -22,22 +22,11 @@ internal abstract unsafe class HostBackend(KimiLinearConfig config) : ComputeBac
     public override void Embed(Tensor embedding, ForwardBatch batch, Tensor hidden)
     {
         var table = (HostMatrix)embedding;
-        ref readonly HostMatrix.Part part = ref table.Parts[0];
         float* destination = ((HostBuffer)hidden).Data;
         foreach (int id in batch.TokenIds)
         {
-            if (PackedLayout.IsPacked(part.DataType))
-            {
-                PackedRows.Read(part.DataType, part.Data, table.ColumnCount, id, rowCount: 1, destination);
-                destination += table.ColumnCount;
-                continue;
-            }
-
-            long first = (long)id * table.ColumnCount;
-            for (int i = 0; i < table.ColumnCount; i++)
-            {
-                *destination++ = StoredValues.Read(part.Data, part.DataType, first + i);
-            }
+            table.ReadRow(id, destination);
+            destination += table.ColumnCount;
         }
     }
 
@@ -78,13 +67,14 @@ internal abstract unsafe class HostBackend(KimiLinearConfig config) : ComputeBac
     {
         int taps = Config.ConvolutionWidth;
         int channels = (int)(stored.Shape.ElementCount / taps);
+        using HostBuffer inFileOrder = new(this, new Shape(channels, taps));
+        StoredValues.CopyTo(stored, inFileOrder.Span);
         HostBuffer buffer = new(this, new Shape(taps, channels));
         for (int channel = 0; channel < channels; channel++)
         {
             for (int tap = 0; tap < taps; tap++)
             {
-                buffer.Data[((long)tap * channels) + channel] =
-                    StoredValues.Read(stored.Data, stored.DataType, ((long)channel * taps) + tap);
+                buffer.Data[((long)tap * channels) + channel] = inFileOrder.Data[((long)channel * taps) + tap];
             }
         }
 

@@ -16,7 +16,7 @@ internal sealed unsafe class HostMatrix : Tensor
         for (int i = 0; i < parts.Length; i++)
         {
             int rowCount = (int)parts[i].Shape[0];
-            _parts[i] = new Part(parts[i].Data, parts[i].DataType, firstRow, rowCount);
+            _parts[i] = new Part(parts[i].Data, parts[i].DataType, firstRow, rowCount, parts[i].ByteCount / Math.Max(rowCount, 1));
             firstRow += rowCount;
             DataTypes |= DataTypeSet.Of(parts[i].DataType);
         }
@@ -44,6 +44,15 @@ internal sealed unsafe class HostMatrix : Tensor
         return ref _parts[index];
     }
 
+    /// <summary>Reads a row as float32, in plain loops.</summary>
+    public void ReadRow(int row, float* destination)
+    {
+        PartOf(row).ReadRows(row, rowCount: 1, ColumnCount, destination);
+    }
+
+    /// <summary>Tells whether values of a type are stored in blocks, so that a row must be read as a whole.</summary>
+    public static bool IsBlockType(DataType type) => PackedLayout.IsPacked(type) || GgufBlocks.Holds(type);
+
     public override void Dispose()
     {
         // The memory belongs to the checkpoint.
@@ -62,7 +71,7 @@ internal sealed unsafe class HostMatrix : Tensor
     }
 
     /// <summary>Consecutive rows that lie together in memory.</summary>
-    internal readonly struct Part(byte* data, DataType dataType, int firstRow, int rowCount)
+    internal readonly struct Part(byte* data, DataType dataType, int firstRow, int rowCount, long rowBytes)
     {
         public byte* Data { get; } = data;
 
@@ -71,5 +80,21 @@ internal sealed unsafe class HostMatrix : Tensor
         public int FirstRow { get; } = firstRow;
 
         public int RowCount { get; } = rowCount;
+
+        /// <summary>Where a row of the matrix lies, which must be one of this part; rows of packed types have no place.</summary>
+        public byte* Row(int row) => Data + ((row - FirstRow) * rowBytes);
+
+        /// <summary>Reads consecutive rows of the matrix as float32, in plain loops.</summary>
+        public void ReadRows(int firstRow, int rowCount, int columnCount, float* destination)
+        {
+            if (PackedLayout.IsPacked(DataType))
+            {
+                PackedRows.Read(DataType, Data, columnCount, firstRow - FirstRow, rowCount, destination);
+            }
+            else
+            {
+                StoredValues.Read(Row(firstRow), DataType, (long)rowCount * columnCount, destination);
+            }
+        }
     }
 }

@@ -81,18 +81,18 @@ internal sealed unsafe partial class ReferenceBackend(KimiLinearConfig config) :
     private static float[] Project(ReadOnlySpan<float> x, HostMatrix weight, int firstRow, int rowCount)
     {
         float[] y = new float[rowCount];
+        float[] w = new float[weight.ColumnCount];
         for (int row = 0; row < rowCount; row++)
         {
-            ref readonly HostMatrix.Part part = ref weight.PartOf(firstRow + row);
-            bool packed = PackedLayout.IsPacked(part.DataType);
-            long rowInPart = firstRow + row - part.FirstRow;
+            fixed (float* destination = w)
+            {
+                weight.ReadRow(firstRow + row, destination);
+            }
+
             float sum = 0;
             for (int i = 0; i < x.Length; i++)
             {
-                float value = packed
-                    ? PackedLayout.Read(part.DataType, part.Data, weight.ColumnCount, rowInPart, i)
-                    : StoredValues.Read(part.Data, part.DataType, (rowInPart * weight.ColumnCount) + i);
-                sum += value * x[i];
+                sum += w[i] * x[i];
             }
 
             y[row] = sum;

@@ -21,7 +21,7 @@ internal static unsafe class ActivationQuantizer
     private const float Negligible = 1e-30f;
 
     /// <summary>Quantises one row; the largest magnitude of a block becomes the largest code.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Quantize(float* source, int columnCount, QuantizedForm form, int maxCode, byte* codes)
     {
         float* scales = (float*)(codes + (2L * columnCount));

@@ -11,7 +11,7 @@ internal static unsafe class PackedPanel<TSimd, TVector, TIntegers, TInteger>
     where TInteger : struct
 {
     /// <summary>One tile of <see cref="DataType.PackedQ4"/>, for <see cref="ByteDot"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void UnpackQ4(byte* source, WeightPanel panel, int tile)
     {
         int lanes = TIntegers.Lanes;
@@ -43,7 +43,7 @@ internal static unsafe class PackedPanel<TSimd, TVector, TIntegers, TInteger>
     }
 
     /// <summary>One tile of <see cref="DataType.PackedQ8"/>, for <see cref="ShortDot"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void UnpackQ8(byte* source, WeightPanel panel, int tile)
     {
         int lanes = TIntegers.Lanes;

@@ -20,7 +20,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
     private const int ChunkBytes = 64;
 
     /// <summary>Some lanes of a tile by one row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static TVector One<TPlanes>(byte* tile, int lane, byte* x, int blockCount)
         where TPlanes : struct, IPlanes
     {
@@ -51,7 +51,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
     }
 
     /// <summary>Some lanes of a tile by four rows; the sums of row i are stored at i · <paramref name="stride"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Four<TPlanes>(
         byte* tile, int lane, byte* x0, byte* x1, byte* x2, byte* x3, int blockCount, float* output, int stride)
         where TPlanes : struct, IPlanes

@@ -20,7 +20,7 @@ internal static unsafe class PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>
     private const int ChunkCount = PackedLayout.Q8BlockBytes / ChunkBytes;
 
     /// <summary>Some lanes of a tile by one row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static TVector One(byte* tile, int lane, byte* x, int blockCount)
     {
         float* scale = (float*)(x + (2L * blockCount * QuantizedRows.BlockColumns));
@@ -46,7 +46,7 @@ internal static unsafe class PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>
     }
 
     /// <summary>Some lanes of a tile by four rows; the sums of row i are stored at i · <paramref name="stride"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Four(
         byte* tile, int lane, byte* x0, byte* x1, byte* x2, byte* x3, int blockCount, float* output, int stride)
     {

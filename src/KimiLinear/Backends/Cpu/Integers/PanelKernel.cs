@@ -18,7 +18,7 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
     public const int RowGroup = 4;
 
     /// <summary>All four tiles at once, for vectors as wide as a tile on machines with many registers.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void FourTiles<TDot>(
         WeightPanel panel, byte* x0, byte* x1, byte* x2, byte* x3, float* sums) // [4 tiles, 4 rows, 16]
         where TDot : struct, IPanelDot
@@ -91,7 +91,7 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
     }
 
     /// <summary>Two neighbouring vectors of one tile, for narrower vectors and machines with few registers.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void TwoVectors<TDot>(
         WeightPanel panel, int tile, int lane, byte* x0, byte* x1, byte* x2, byte* x3, float* sums) // [4 rows, 16]
         where TDot : struct, IPanelDot

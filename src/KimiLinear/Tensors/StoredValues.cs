@@ -1,10 +1,9 @@
-using KimiLinear.Tensors;
+namespace KimiLinear.Tensors;
 
-namespace KimiLinear.Backends;
-
-/// <summary>Reads single stored values as float32.</summary>
+/// <summary>Reads stored values as float32, in plain loops.</summary>
 internal static unsafe class StoredValues
 {
+    /// <summary>Reads one value of a type that stores each by itself.</summary>
     public static float Read(byte* data, DataType dataType, long index) => dataType switch
     {
         // Stored values have no alignment, hence the unaligned reads.
@@ -15,12 +14,27 @@ internal static unsafe class StoredValues
         _ => throw new NotSupportedException($"Weights of type {dataType} cannot be read as numbers."),
     };
 
+    /// <summary>Reads consecutive values; of a block format, whole blocks.</summary>
+    public static void Read(byte* data, DataType dataType, long count, float* destination)
+    {
+        if (GgufBlocks.Holds(dataType))
+        {
+            GgufBlocks.Decode(dataType, data, count, destination);
+            return;
+        }
+
+        for (long i = 0; i < count; i++)
+        {
+            destination[i] = Read(data, dataType, i);
+        }
+    }
+
     /// <summary>Copies a stored tensor, or its first values, into float32 memory.</summary>
     public static void CopyTo(StoredTensor source, Span<float> destination)
     {
-        for (int i = 0; i < destination.Length; i++)
+        fixed (float* target = destination)
         {
-            destination[i] = Read(source.Data, source.DataType, i);
+            Read(source.Data, source.DataType, destination.Length, target);
         }
     }
 }

@@ -1,0 +1,76 @@
+using KimiLinear.Checkpoints;
+using KimiLinear.Tests.TestSupport;
+using Xunit;
+
+namespace KimiLinear.Tests.Checkpoints;
+
+public sealed class ModelLocationTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Find_GgufFile_IsNamedLikeTheFile()
+    {
+        string path = _folder.Write("kimi-48b.Q4_K_M.gguf", []);
+
+        ModelLocation location = ModelLocation.Find(path);
+
+        Assert.Equal((path, true, "kimi-48b.Q4_K_M"), (location.Path, location.IsGguf, location.Name));
+        Assert.True(location.HasWeights);
+    }
+
+    [Fact]
+    public void Find_FolderWithOneGgufModel_IsThatModel()
+    {
+        string path = _folder.Write("a.gguf", []);
+        _folder.Write("config.json", "{}"u8);
+
+        Assert.Equal(path, ModelLocation.Find(_folder.Path).Path);
+    }
+
+    [Fact]
+    public void Find_FolderWithSeveralGgufModels_ListsThem()
+    {
+        _folder.Write("b.gguf", []);
+        _folder.Write("a.gguf", []);
+
+        CheckpointFormatException exception = Assert.Throws<CheckpointFormatException>(() => ModelLocation.Find(_folder.Path));
+
+        Assert.Contains("2 GGUF models", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("a.gguf, b.gguf", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Find_FolderWithSafetensorsToo_IsTheFolder()
+    {
+        _folder.Write("a.gguf", []);
+        _folder.Write("b.gguf", []);
+        _folder.Write("model.safetensors", []);
+
+        ModelLocation location = ModelLocation.Find(_folder.Path);
+
+        Assert.Equal((_folder.Path, false), (location.Path, location.IsGguf));
+    }
+
+    [Fact]
+    public void Find_NothingThere_Throws()
+    {
+        DirectoryNotFoundException exception =
+            Assert.Throws<DirectoryNotFoundException>(() => ModelLocation.Find(_folder.File("none.gguf")));
+
+        Assert.Contains(_folder.File("none.gguf"), exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void LoadConfig_FileThatIsNoGguf_SaysWhatToPointTo()
+    {
+        ModelLocation location = ModelLocation.Find(Path.Combine(GgufGolden.Root, "config.json"));
+
+        CheckpointFormatException exception = Assert.Throws<CheckpointFormatException>(() => location.LoadConfig());
+
+        Assert.Contains("is no GGUF file", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("the folder of a model", exception.Message, StringComparison.Ordinal);
+    }
+}
