@@ -46,7 +46,7 @@ public class MatrixProductBenchmarks
     {
         int rows = PublishedShape.Config.HiddenDim;
         int columns = PublishedShape.Config.DeltaDim;
-        _backend = Own(CpuBackends.Create(PublishedShape.Config, Threads));
+        _backend = Own(CpuBackends.Create(PublishedShape.Config, Threads, ActivationPrecision.Auto, hasQuantizedWeights: true));
         for (int i = 0; i < MatrixCount; i++)
         {
             _weights[i] = Own(_backend.Bind(WeightRole.Projection, RandomMatrix(rows, columns, (ulong)i)));

@@ -39,7 +39,8 @@ internal sealed record BenchSubject(KimiLinearModel Model, string? Shape, string
         if (config.ExpertCount < config.ActiveExpertCount)
         {
             throw new CommandException(
-                $"--experts must be at least {config.ActiveExpertCount}, as many as a token visits, but is {config.ExpertCount}.");
+                $"--experts must be at least {config.ActiveExpertCount}, as many as a token visits, "
+                + $"but is {config.ExpertCount}.");
         }
 
         settings.RequireContext(config);

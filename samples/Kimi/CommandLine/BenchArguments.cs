@@ -14,7 +14,7 @@ internal sealed class BenchArguments
     private const int MaxRepeat = 1000;
     private const WeightFormat DefaultFormat = WeightFormat.BFloat16;
 
-    private readonly Option<string> _model = new("--model", "-m") { Description = "The model to measure.", HelpName = "DIR|FILE" };
+    private readonly Option<string> _model = new("--model", "-m") { Description = "The model to measure.", HelpName = "MODEL" };
 
     private readonly Option<string> _shape =
         Choice("--shape", "Measures random weights of this shape in place of a model.", BenchShape.Names);

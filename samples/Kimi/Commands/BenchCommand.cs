@@ -11,7 +11,7 @@ internal static class BenchCommand
 {
     public static readonly string[] Examples =
     [
-        "kimi bench --model DIR",
+        "kimi bench --model MODEL",
         "kimi bench --shape 48b --experts 16 --layers 4 --format q4",
         "kimi bench --shape tiny -p 128 -n 32 -d 0,1024 --json",
     ];

@@ -95,9 +95,9 @@ internal abstract class ComputeBackend(KimiLinearConfig config) : IDisposable
 
     public abstract void RestoreSlot(CacheStorage cache, int slot, ReadOnlySpan<float> source);
 
-    public abstract void SavePage(CacheStorage cache, int page, Span<float> destination);
+    public abstract void SavePage(CacheStorage cache, int page, Span<byte> destination);
 
-    public abstract void RestorePage(CacheStorage cache, int page, ReadOnlySpan<float> source);
+    public abstract void RestorePage(CacheStorage cache, int page, ReadOnlySpan<byte> source);
 
     public abstract void Dispose();
 }

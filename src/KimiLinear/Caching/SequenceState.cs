@@ -13,11 +13,8 @@ public sealed class SequenceState : IDisposable
 {
     private const int NoSlot = -1;
 
-    // Most conversations fit this many pages, so that their page table never grows.
-    private const int InitialPageCapacity = 64;
-
     private readonly SequenceStatePool _pool;
-    private int[] _pages = new int[InitialPageCapacity];
+    private int[] _pages = [];
     private int _pageCount;
     private int _slot = NoSlot;
     private bool _isInStep;
@@ -134,7 +131,7 @@ public sealed class SequenceState : IDisposable
         _disposed = true;
         if (_slot != NoSlot)
         {
-            _pool.Return(_slot, _pages.AsSpan(0, _pageCount));
+            _pool.Return(_slot, _pages, _pageCount);
         }
     }
 
@@ -142,7 +139,7 @@ public sealed class SequenceState : IDisposable
     {
         if (_slot == NoSlot)
         {
-            _slot = _pool.RentSlot();
+            _slot = _pool.RentSlot(out _pages);
             _pool.Backend.ClearSlot(_pool.Storage, _slot);
         }
 

@@ -9,10 +9,17 @@ namespace KimiLinear.Caching;
 /// </remarks>
 internal sealed class SequenceStatePool(ComputeBackend backend, CacheLayout layout) : IDisposable
 {
+    // A million tokens: page tables of this length grow in no step, and longer ones are not made before they are needed.
+    private const int MaxInitialTableLength = 16 * 1024;
+
+    private readonly int _tableLength =
+        Math.Min(CacheLayout.PagesFor(backend.Config.MaxContextTokens), MaxInitialTableLength);
+
     private readonly Lock _gate = new();
     private readonly CacheStorage _storage = backend.CreateCache(layout);
     private readonly Stack<int> _freeSlots = new();
     private readonly Stack<int> _freePages = new();
+    private readonly Stack<int[]> _freeTables = new();
     private int _sequenceCount;
 
     public CacheStorage Storage => _storage;
@@ -25,10 +32,12 @@ internal sealed class SequenceStatePool(ComputeBackend backend, CacheLayout layo
     /// <summary>Bytes of the storage, in use or kept for the next sequence.</summary>
     public long AllocatedBytes => _storage.AllocatedBytes;
 
-    public int RentSlot()
+    /// <summary>A slot, and an array for page numbers that has room for the model's longest context.</summary>
+    public int RentSlot(out int[] pageTable)
     {
         lock (_gate)
         {
+            pageTable = _freeTables.TryPop(out int[]? table) ? table : new int[_tableLength];
             int slot = _freeSlots.TryPop(out int free) ? free : _storage.AddSlot();
             _sequenceCount++;
             return slot;
@@ -43,13 +52,14 @@ internal sealed class SequenceStatePool(ComputeBackend backend, CacheLayout layo
         }
     }
 
-    public void Return(int slot, ReadOnlySpan<int> pages)
+    public void Return(int slot, int[] pageTable, int pageCount)
     {
         lock (_gate)
         {
             _sequenceCount--;
             _freeSlots.Push(slot);
-            foreach (int page in pages)
+            _freeTables.Push(pageTable);
+            foreach (int page in pageTable.AsSpan(0, pageCount))
             {
                 _freePages.Push(page);
             }

@@ -14,7 +14,7 @@ internal sealed unsafe class StateSnapshot : IDisposable
         _layout = layout;
         Length = length;
         PageCount = CacheLayout.PagesFor(length);
-        _memory = new NativeBuffer(sizeof(float) * (layout.SlotLength + (PageCount * layout.PageLength)));
+        _memory = new NativeBuffer((sizeof(float) * layout.SlotLength) + (PageCount * layout.PageBytes));
     }
 
     /// <summary>Tokens seen at this point.</summary>
@@ -27,8 +27,9 @@ internal sealed unsafe class StateSnapshot : IDisposable
     /// <summary>The part of fixed size, laid out as <see cref="CacheLayout"/> says.</summary>
     public Span<float> Slot => new(_memory.Data, checked((int)_layout.SlotLength));
 
-    public Span<float> Page(int index) =>
-        new((float*)_memory.Data + _layout.SlotLength + (index * _layout.PageLength), checked((int)_layout.PageLength));
+    /// <summary>A page as the backend stores it.</summary>
+    public Span<byte> Page(int index) => new(
+        _memory.Data + (sizeof(float) * _layout.SlotLength) + (index * _layout.PageBytes), checked((int)_layout.PageBytes));
 
     public void Dispose() => _memory.Dispose();
 }

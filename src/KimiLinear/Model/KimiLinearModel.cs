@@ -4,6 +4,7 @@ using KimiLinear.Caching;
 using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
 using KimiLinear.Layers;
+using KimiLinear.Tensors;
 
 namespace KimiLinear.Model;
 
@@ -23,14 +24,15 @@ public sealed class KimiLinearModel : IDisposable
     private readonly ForwardContext _context;
     private bool _disposed;
 
-    internal KimiLinearModel(string name, Checkpoint checkpoint, ComputeBackend backend, Network network)
+    internal KimiLinearModel(
+        string name, Checkpoint checkpoint, ComputeBackend backend, Network network, LatentPrecision latentCache)
     {
         Name = name;
         _checkpoint = checkpoint;
         _backend = backend;
         _network = network;
         _workspace = NewWorkspace(backend, network);
-        _pool = new SequenceStatePool(backend, new CacheLayout(backend.Config));
+        _pool = new SequenceStatePool(backend, new CacheLayout(backend.Config, latentCache));
         _context = new ForwardContext(backend, _pool.Storage, _workspace);
     }
 

@@ -43,4 +43,22 @@ public sealed record ModelLoadOptions
             ? value
             : throw new ArgumentOutOfRangeException(nameof(Format), value, "This is none of the weight formats.");
     } = WeightFormat.Source;
+
+    /// <summary>Gets the precision in which the cached rows of latent attention are stored, the part that grows with a sequence.</summary>
+    /// <value>
+    /// The default, <see langword="null"/>, is <see cref="LatentPrecision.Int16"/> for models with quantised weights, unless
+    /// <see cref="Activations"/> asks for float32, and <see cref="LatentPrecision.Float32"/> for others, which takes twice as much.
+    /// </value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is none of the enumeration's.</exception>
+    public LatentPrecision? LatentCache
+    {
+        get;
+        init => field = value is null || Enum.IsDefined(value.Value)
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(LatentCache), value, "This is none of the precisions.");
+    }
+
+    /// <summary>The precision of the latent cache for weights that are quantised or not.</summary>
+    internal LatentPrecision LatentCacheFor(bool hasQuantizedWeights) => LatentCache
+        ?? (hasQuantizedWeights && Activations != ActivationPrecision.Float32 ? LatentPrecision.Int16 : LatentPrecision.Float32);
 }

@@ -22,15 +22,15 @@ internal static class ModelLoader
         Load(
             modelPath,
             options,
-            config => CpuBackends.Create(config, options.ThreadCount, options.Activations),
+            (config, isQuantized) => CpuBackends.Create(config, options.ThreadCount, options.Activations, isQuantized),
             progress,
             cancellationToken);
 
-    /// <summary>Loads with a backend of the caller's choice.</summary>
+    /// <summary>Loads with a backend of the caller's choice, who is told whether weights are quantised.</summary>
     public static KimiLinearModel Load(
         string modelPath,
         ModelLoadOptions options,
-        Func<KimiLinearConfig, ComputeBackend> createBackend,
+        Func<KimiLinearConfig, bool, ComputeBackend> createBackend,
         IProgress<ModelLoadProgress>? progress,
         CancellationToken cancellationToken)
     {
@@ -53,13 +53,14 @@ internal static class ModelLoader
                 Preload(checkpoint, progress, cancellationToken);
             }
 
-            backend = createBackend(config);
+            bool isQuantized = HasQuantizedWeights(checkpoint);
+            backend = createBackend(config, isQuantized);
             // What was read has been reported already, and progress never goes back.
             bool wasRead = preload || conversion.IsNeeded;
             Network network = new WeightBinder(checkpoint, backend, wasRead ? null : progress, cancellationToken).Bind();
             long total = conversion.IsNeeded ? conversion.SourceBytes : checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
             progress?.Report(new ModelLoadProgress(total, total, "ready"));
-            return new KimiLinearModel(location.Name, checkpoint, backend, network);
+            return new KimiLinearModel(location.Name, checkpoint, backend, network, options.LatentCacheFor(isQuantized));
         }
         catch
         {
@@ -91,10 +92,12 @@ internal static class ModelLoader
         ComputeBackend? backend = null;
         try
         {
-            backend = CpuBackends.Create(config, options.ThreadCount, options.Activations);
+            bool isQuantized = HasQuantizedWeights(checkpoint);
+            backend = CpuBackends.Create(config, options.ThreadCount, options.Activations, isQuantized);
             Network network = new WeightBinder(checkpoint, backend, progress: null, cancellationToken).Bind();
             progress?.Report(new ModelLoadProgress(checkpoint.TotalBytes, checkpoint.TotalBytes, "ready"));
-            return new KimiLinearModel(RandomWeights.Name, checkpoint, backend, network);
+            return new KimiLinearModel(
+                RandomWeights.Name, checkpoint, backend, network, options.LatentCacheFor(isQuantized));
         }
         catch
         {
@@ -103,6 +106,9 @@ internal static class ModelLoader
             throw;
         }
     }
+
+    private static bool HasQuantizedWeights(Checkpoint checkpoint) =>
+        checkpoint.Tensors.Any(tensor => PackedLayout.IsPacked(tensor.DataType) || GgufBlocks.Holds(tensor.DataType));
 
     private static bool ShouldPreload(WeightPreload preload, long bytes) => preload switch
     {

@@ -72,12 +72,12 @@ public sealed class ModelSummary
         : 0;
 
     /// <summary>Gets the bytes every sequence takes once it has a token, however long it grows.</summary>
-    public long FixedSequenceBytes => _layout.SlotLength * CacheLayout.ValueBytes;
+    public long FixedSequenceBytes => _layout.SlotLength * sizeof(float);
 
     /// <summary>
     /// Gets the bytes each token of a sequence takes besides; reserved in steps of <see cref="TokensPerPage"/>.
     /// </summary>
-    public long SequenceBytesPerToken => (long)_layout.LatentLayerCount * _layout.RowLength * CacheLayout.ValueBytes;
+    public long SequenceBytesPerToken => _layout.PageBytes / CacheLayout.PageTokens;
 
     /// <summary>Gets the number of tokens for which a sequence reserves memory at a time.</summary>
     public int TokensPerPage => CacheLayout.PageTokens;

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 namespace KimiLinear.Model;
 
 /// <summary>Random bits, eight words at a time; the same on every machine, whatever its vectors.</summary>
-/// <remarks>Eight xorshift generators side by side (Marsaglia 2003). Fast rather than good: for weights that nobody reads.</remarks>
+/// <remarks>Eight xorshift generators side by side (Marsaglia 2003): fast rather than good, for weights nobody reads.</remarks>
 internal struct RandomStream
 {
     // Steps of the sequence that seeds are drawn from (Steele et al. 2014, SplitMix64).

@@ -89,9 +89,9 @@ public sealed record TokenTraffic
         {
             WeightCount = weightCount + Visited(expertCount),
             WeightBytes = weightBytes + Visited(expertBytes),
-            StateBytes = readAndWritten * layout.DeltaLayerCount * layout.StateLength * CacheLayout.ValueBytes,
-            ConvolutionBytes = readAndWritten * layout.DeltaLayerCount * layout.TailLength * CacheLayout.ValueBytes,
-            LatentBytes = contextTokens * layout.LatentLayerCount * layout.RowLength * CacheLayout.ValueBytes,
+            StateBytes = readAndWritten * layout.DeltaLayerCount * layout.StateLength * sizeof(float),
+            ConvolutionBytes = readAndWritten * layout.DeltaLayerCount * layout.TailLength * sizeof(float),
+            LatentBytes = contextTokens * layout.PageBytes / CacheLayout.PageTokens,
         };
 
         // Experts are all of one size.

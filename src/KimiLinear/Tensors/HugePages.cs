@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace KimiLinear.Tensors;
 
-/// <summary>Asks the system to back memory with large pages, so that reading much of it misses fewer address translations.</summary>
+/// <summary>Asks the system to back memory with large pages: reading much of it then misses fewer translations.</summary>
 internal static unsafe partial class HugePages
 {
     /// <summary>Size and alignment of a large page on the systems that offer them on request.</summary>

@@ -9,7 +9,7 @@ internal sealed unsafe class NativeBuffer : IDisposable
     private const nuint AlignmentBytes = 64;
 
     // Weights are this large; smaller buffers would waste most of a large page.
-    private const long LargeBytes = 64 << 20;
+    private const long LargeBytes = 4 << 20;
 
     private static long _allocatedBytes;
 
@@ -20,18 +20,7 @@ internal sealed unsafe class NativeBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(byteCount);
         ByteCount = byteCount;
-        bool isLarge = byteCount >= LargeBytes;
-        _data = (byte*)NativeMemory.AlignedAlloc((nuint)byteCount, isLarge ? HugePages.PageBytes : AlignmentBytes);
-        Interlocked.Add(ref _allocatedBytes, byteCount);
-        if (isLarge)
-        {
-            HugePages.Request(_data, byteCount);
-        }
-
-        if (PoisonsNewMemory)
-        {
-            NativeMemory.Fill(_data, (nuint)byteCount, 0xFF);
-        }
+        _data = Allocate(byteCount);
     }
 
     ~NativeBuffer() => Free();
@@ -53,6 +42,32 @@ internal sealed unsafe class NativeBuffer : IDisposable
         }
     }
 
+    /// <summary>Memory without an object to hold it, counted like the rest; the caller gives it to <see cref="Free(byte*, long)"/>.</summary>
+    public static byte* Allocate(long byteCount)
+    {
+        bool isLarge = byteCount >= LargeBytes;
+        byte* data = (byte*)NativeMemory.AlignedAlloc((nuint)byteCount, isLarge ? HugePages.PageBytes : AlignmentBytes);
+        Interlocked.Add(ref _allocatedBytes, byteCount);
+        if (isLarge)
+        {
+            HugePages.Request(data, byteCount);
+        }
+
+        if (PoisonsNewMemory)
+        {
+            NativeMemory.Fill(data, (nuint)byteCount, 0xFF);
+        }
+
+        return data;
+    }
+
+    /// <summary>Gives back what <see cref="Allocate"/> gave.</summary>
+    public static void Free(byte* data, long byteCount)
+    {
+        NativeMemory.AlignedFree(data);
+        Interlocked.Add(ref _allocatedBytes, -byteCount);
+    }
+
     public void Clear() => NativeMemory.Clear(Data, (nuint)ByteCount);
 
     public void Dispose()
@@ -65,9 +80,8 @@ internal sealed unsafe class NativeBuffer : IDisposable
     {
         if (_data != null)
         {
-            NativeMemory.AlignedFree(_data);
+            Free(_data, ByteCount);
             _data = null;
-            Interlocked.Add(ref _allocatedBytes, -ByteCount);
         }
     }
 }

@@ -1,3 +1,4 @@
+using KimiLinear.Checkpoints;
 using KimiLinear.Model;
 using KimiLinear.Tensors;
 using KimiLinear.Tests.Checkpoints;
@@ -80,6 +81,20 @@ public sealed class GgufModelTests
         double[] fractions = [.. reports.Select(report => report.Fraction)];
         Assert.Equal(fractions.Order(), fractions);
         Assert.Equal(1, fractions[^1]);
+    }
+
+    // Converting rounds once more, and packed weights are multiplied with rounded activations.
+    [Theory]
+    [InlineData(WeightFormat.BFloat16, 0.02)]
+    [InlineData(WeightFormat.Q8, 0.05)]
+    public void Load_GgufFileConverted_StaysNearTheExactLogits(WeightFormat format, double tolerance)
+    {
+        (int[] ids, float[] expected) = GgufGolden.Expected("q8_0");
+
+        using KimiLinearModel model = KimiLinearModel.Load(
+            GgufGolden.File("q8_0"), new ModelLoadOptions { Format = format });
+
+        TensorAssert.Close(model.EveryLogits(ids), expected, tolerance, $"{format}");
     }
 
     [Fact]

@@ -150,7 +150,7 @@ public sealed class MemoryTests
         ModelLoadOptions options = new() { Preload = WeightPreload.Never };
 
         Assert.Throws<InvalidTimeZoneException>(() => ModelLoader.Load(
-            folder.Path, options, config => Backend.Create(backend, config, 2), reports, default));
+            folder.Path, options, (config, _) => Backend.Create(backend, config, 2), reports, default));
 
         Assert.Equal(before, NativeBuffer.AllocatedBytes);
         Assert.False(folder.IsMapped());

@@ -106,7 +106,7 @@ public sealed class SequenceStateTests
         Assert.Equal(1, saved.PageCount);
         Assert.Equal(saved.ByteCount, savedAgain.ByteCount);
         TensorAssert.Identical(savedAgain.Slot, saved.Slot, "fixed part");
-        TensorAssert.Identical(savedAgain.Page(0), saved.Page(0), "page");
+        Assert.Equal(saved.Page(0), savedAgain.Page(0));
     }
 
     [Theory]

@@ -68,7 +68,7 @@ public sealed class WorkerThreadTests
             Assert.Throws<OperationCanceledException>(() => ModelLoader.Load(
                 Golden.Model("no-shared"),
                 new ModelLoadOptions(),
-                config =>
+                (config, _) =>
                 {
                     source.Cancel();
                     return Backend.Create(backend, config, ThreadCount);

@@ -54,5 +54,5 @@ internal static class Backend
     }
 
     public static KimiLinearModel Load(string directory, string backend, int threadCount = 2) =>
-        ModelLoader.Load(directory, new ModelLoadOptions(), config => Create(backend, config, threadCount), null, default);
+        ModelLoader.Load(directory, new ModelLoadOptions(), (config, _) => Create(backend, config, threadCount), null, default);
 }

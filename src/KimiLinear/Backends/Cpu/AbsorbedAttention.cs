@@ -42,7 +42,7 @@ internal static unsafe class AbsorbedAttention<TSimd, TVector>
                 break;
             }
 
-            float* rows = task.Page(page);
+            float* rows = task.Rows(page, visible);
             MatMulKernel<TSimd, TVector>.Multiply(
                 new MatMulInput(queries, rowLength, queryRows),
                 rows,

@@ -21,6 +21,7 @@ internal unsafe struct AttentionTask<TSimd, TVector>
     public int HeadCount;
     public ScratchBuffer Scratch;
     public ScratchBuffer Panel;
+    public ScratchBuffer PageScratch;
 
     public readonly int PageCount => CacheLayout.PagesFor(CachedTokens + TokenCount);
 
@@ -29,7 +30,9 @@ internal unsafe struct AttentionTask<TSimd, TVector>
     /// <summary>First row of a head's keys in the up-projection; its values follow.</summary>
     public readonly int KeyRow(int head) => head * (Config.QkNopeHeadDim + Config.LatentValueDim);
 
-    public readonly float* Page(int index) => Cache.Page(PageTable[index], LatentLayer);
+    /// <summary>The first rows of a page as float32, valid until the next call.</summary>
+    public readonly float* Rows(int index, int rowCount) => LatentPage<TSimd, TVector>.Widen(
+        Cache.Layout, Cache.Page(PageTable[index], LatentLayer), rowCount, PageScratch);
 
     /// <summary>How many rows of a page a token may see; below 1 for none.</summary>
     public readonly int VisibleRows(int token, int pageIndex) =>

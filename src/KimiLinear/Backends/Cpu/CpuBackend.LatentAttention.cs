@@ -19,12 +19,6 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         };
         Run(ref append, (long)batch.TokenCount * cache.Layout.RowLength);
 
-        long visible = 0;
-        for (int sequence = 0; sequence < batch.SequenceCount; sequence++)
-        {
-            visible += (long)batch.TokenCountOf(sequence) * (batch.CachedTokens(sequence) + batch.TokenCountOf(sequence));
-        }
-
         AttentionJob job = new()
         {
             Backend = this,
@@ -36,8 +30,24 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             ProjectionDim = weights.ProjectionDim,
             Output = ((HostBuffer)output).Data,
         };
-        long projections = batch.TokenCount * weights.KeyValueUp.Shape.ElementCount;
-        Run(ref job, (visible * Config.LatentHeadCount * cache.Layout.RowLength) + projections);
+        long multiplications = 0;
+        for (int sequence = 0; sequence < batch.SequenceCount; sequence++)
+        {
+            int tokens = batch.TokenCountOf(sequence);
+            if (!AbsorbsIntegers(tokens, batch.CachedTokens(sequence)))
+            {
+                long visible = (long)tokens * (batch.CachedTokens(sequence) + tokens);
+                multiplications += (visible * Config.LatentHeadCount * cache.Layout.RowLength)
+                    + (tokens * weights.KeyValueUp.Shape.ElementCount);
+            }
+        }
+
+        if (multiplications > 0)
+        {
+            Run(ref job, multiplications);
+        }
+
+        AttendAbsorbed(job);
     }
 
     /// <summary>Normalises the new tokens' latent rows and writes them to their pages.</summary>
@@ -61,15 +71,18 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 for (int t = start; t < end; t++)
                 {
                     float* latent = Projected + ((Batch.Offset(sequence) + t + 1L) * ProjectionDim) - rank - rope;
-                    float* row = Cache.Row(Batch.PageTable(sequence), Batch.CachedTokens(sequence) + t, LatentLayer);
-                    VectorKernel<TSimd, TVector>.RmsNorm(latent, Norm, Backend.Config.RmsNormEpsilon, row, rank);
-                    new ReadOnlySpan<float>(latent + rank, rope).CopyTo(new Span<float>(row + rank, rope));
+                    int position = Batch.CachedTokens(sequence) + t;
+                    byte* page = Cache.Page(Batch.PageTable(sequence)[position / CacheLayout.PageTokens], LatentLayer);
+                    // In place: nothing else reads this part of the projection.
+                    VectorKernel<TSimd, TVector>.RmsNorm(latent, Norm, Backend.Config.RmsNormEpsilon, latent, rank);
+                    LatentRows.Write(
+                        Cache.Layout, page, position % CacheLayout.PageTokens, new ReadOnlySpan<float>(latent, rank + rope));
                 }
             }
         }
     }
 
-    /// <summary>Every worker attends with its own heads, for all sequences.</summary>
+    /// <summary>Every worker attends with its own heads, for all sequences but those that absorb in integers.</summary>
     private struct AttentionJob : IParallelJob
     {
         public CpuBackend<TSimd, TVector> Backend;
@@ -92,6 +105,11 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             int outputWidth = Backend.Config.LatentHeadCount * Backend.Config.LatentValueDim;
             for (int sequence = 0; sequence < Batch.SequenceCount; sequence++)
             {
+                if (Backend.AbsorbsIntegers(Batch.TokenCountOf(sequence), Batch.CachedTokens(sequence)))
+                {
+                    continue;
+                }
+
                 AttentionTask<TSimd, TVector> task = new()
                 {
                     Config = Backend.Config,
@@ -108,10 +126,18 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                     HeadCount = endHead - firstHead,
                     Scratch = Backend._workerScratch[worker],
                     Panel = Backend._panels[worker],
+                    PageScratch = Backend._attention.Pages[worker],
                 };
                 if (Backend.PrefersExpanded(task.TokenCount, task.CachedTokens))
                 {
-                    ExpandedAttention<TSimd, TVector>.Run(task);
+                    if (Backend.UsesIntegers)
+                    {
+                        ExpandedIntegers<TSimd, TVector>.Run(task);
+                    }
+                    else
+                    {
+                        ExpandedAttention<TSimd, TVector>.Run(task);
+                    }
                 }
                 else
                 {
@@ -134,6 +160,12 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         double pairs = tokenCount * (cachedTokens + ((tokenCount + 1) / 2.0));
         double absorbed = (tokenCount * up) + (pairs * (Config.LatentCacheDim + Config.LatentRank));
         double expanded = ((cachedTokens + (double)tokenCount) * up) + (pairs * (Config.QkHeadDim + Config.LatentValueDim));
+        if (UsesIntegers)
+        {
+            // Keys and values are expanded in float32, at half the speed of the rest.
+            expanded += (cachedTokens + (double)tokenCount) * up;
+        }
+
         // One token is always absorbed, so that decoding does not depend on what shares the step.
         return tokenCount > 1 && expanded < absorbed;
     }

@@ -34,6 +34,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private readonly OperandBuffer _innerOperand = new();
     private readonly IntegerKernels _integers;
     private readonly RoutingTable _routing = new();
+    private readonly AttentionMemory _attention;
 
     public CpuBackend(KimiLinearConfig config, int threadCount, CpuForms forms, IntegerKernels integers)
         : base(config)
@@ -42,6 +43,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         _integers = integers;
         _team = new WorkerTeam(threadCount);
         _panels = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
+        _attention = new AttentionMemory(threadCount);
         _workerScratch = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
     }
 
@@ -125,6 +127,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         }
 
         _routing.Dispose();
+        _attention.Dispose();
     }
 
     private OperandForms FormsFor(DataTypeSet types, int tokenCount) => _forms.Activations switch

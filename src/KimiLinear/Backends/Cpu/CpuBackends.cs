@@ -14,8 +14,19 @@ internal static class CpuBackends
         : Vector128.IsHardwareAccelerated ? SimdWidth.Bits128
         : SimdWidth.Scalar;
 
-    public static ComputeBackend Create(KimiLinearConfig config, int threadCount, ActivationPrecision activations) =>
-        Create(config, threadCount, Widest, new CpuForms { Activations = activations });
+    /// <summary>The backend for a model whose weights are quantised or not.</summary>
+    public static ComputeBackend Create(
+        KimiLinearConfig config, int threadCount, ActivationPrecision activations, bool hasQuantizedWeights)
+    {
+        // Integers in attention cost less than a hundredth of what quantised weights do; beside exact weights they would stand out.
+        bool integers = hasQuantizedWeights && activations != ActivationPrecision.Float32;
+        CpuForms forms = new()
+        {
+            Activations = activations,
+            AttentionArithmetic = integers ? AttentionArithmetic.Int16 : AttentionArithmetic.Float32,
+        };
+        return Create(config, threadCount, Widest, forms);
+    }
 
     public static ComputeBackend Create(KimiLinearConfig config, int threadCount, SimdWidth width, CpuForms forms) => width switch
     {

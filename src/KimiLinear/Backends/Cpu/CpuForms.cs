@@ -14,6 +14,9 @@ internal sealed record CpuForms
     /// <summary>How exactly activations are multiplied with quantised weights.</summary>
     public ActivationPrecision Activations { get; init; }
 
+    /// <summary>What latent attention multiplies; without vectors it is always single precision.</summary>
+    public AttentionArithmetic AttentionArithmetic { get; init; }
+
     /// <summary>Whether even the smallest job goes to all workers; for tests, whose models are small.</summary>
     public bool SharesAllWork { get; init; }
 }

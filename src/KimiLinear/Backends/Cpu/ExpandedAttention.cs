@@ -50,7 +50,7 @@ internal static unsafe class ExpandedAttention<TSimd, TVector>
         int valueDim = task.Config.LatentValueDim;
         int rowLength = task.Config.LatentCacheDim;
         int count = task.VisibleRows(task.TokenCount - 1, page);
-        float* rows = task.Page(page);
+        float* rows = task.Rows(page, count);
         MatMulInput latents = new(rows, rowLength, count);
         MatMulKernel<TSimd, TVector>.Multiply(
             latents, task.KeyValueUp, task.KeyRow(head), nope, task.Panel, new MatMulOutput(keys, keyDim));

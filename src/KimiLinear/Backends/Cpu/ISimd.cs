@@ -28,6 +28,24 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector LoadFloat16(ushort* source);
 
+    /// <summary>Integers of 16 bits as float32.</summary>
+    static abstract TVector LoadInt16(short* source);
+
+    /// <summary>Rounds to the nearest integers of 16 bits, ties to even; values must lie within their range.</summary>
+    static abstract void StoreInt16(short* destination, TVector value);
+
+    /// <summary>Lanes of two integers of 16 bits: the lower from one place, the upper from another.</summary>
+    static abstract TVector LoadPairs(short* lower, short* upper);
+
+    /// <summary>For lanes of two integers of 16 bits: adds a's products with b to the integers of 32 bits in c.</summary>
+    static abstract TVector MultiplyAddPairs(TVector a, TVector b, TVector c);
+
+    /// <summary>Integers of 32 bits as float32.</summary>
+    static abstract TVector ConvertToFloat(TVector integers);
+
+    /// <summary>value · 2^n, where n are the lowest bits of another vector's significands.</summary>
+    static abstract TVector ScaleByPowerOfTwo(TVector value, TVector exponents);
+
     static abstract TVector Add(TVector a, TVector b);
 
     static abstract TVector Subtract(TVector a, TVector b);
@@ -37,6 +55,9 @@ internal unsafe interface ISimd<TVector>
     static abstract TVector Divide(TVector a, TVector b);
 
     static abstract TVector Max(TVector a, TVector b);
+
+    /// <summary>The larger of two numbers, or b where either is none; one instruction, unlike <see cref="Max"/>.</summary>
+    static abstract TVector Larger(TVector a, TVector b);
 
     /// <summary>a · b + c, in one rounding where the machine can.</summary>
     static abstract TVector MultiplyAdd(TVector a, TVector b, TVector c);
@@ -51,6 +72,9 @@ internal unsafe interface ISimd<TVector>
 
     /// <summary>Four sums at once, each to the last bit that of <see cref="Sum"/>.</summary>
     static abstract Vector128<float> Sum4(TVector a, TVector b, TVector c, TVector d);
+
+    /// <summary>The largest values of four vectors.</summary>
+    static abstract Vector128<float> Max4(TVector a, TVector b, TVector c, TVector d);
 
     static abstract float MaxAcross(TVector value);
 }

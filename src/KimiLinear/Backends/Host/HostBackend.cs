@@ -47,10 +47,10 @@ internal abstract unsafe class HostBackend(KimiLinearConfig config) : ComputeBac
     public override void RestoreSlot(CacheStorage cache, int slot, ReadOnlySpan<float> source) =>
         source.CopyTo(((HostCache)cache).Slot(slot));
 
-    public override void SavePage(CacheStorage cache, int page, Span<float> destination) =>
+    public override void SavePage(CacheStorage cache, int page, Span<byte> destination) =>
         ((HostCache)cache).WholePage(page).CopyTo(destination);
 
-    public override void RestorePage(CacheStorage cache, int page, ReadOnlySpan<float> source) =>
+    public override void RestorePage(CacheStorage cache, int page, ReadOnlySpan<byte> source) =>
         source.CopyTo(((HostCache)cache).WholePage(page));
 
     private HostBuffer BindVector(StoredTensor stored)

@@ -65,15 +65,18 @@ internal sealed unsafe partial class ReferenceBackend
         for (int t = 0; t < batch.TokenCountOf(sequence); t++)
         {
             Span<float> latent = Row(projected, batch.Offset(sequence) + t)[^Config.LatentCacheDim..];
-            Span<float> row = new(storage.Row(pages, cached + t, latentLayer), Config.LatentCacheDim);
-            RmsNorm(latent[..rank], Vector(weights.LatentNorm)).CopyTo(row);
-            latent[rank..].CopyTo(row[rank..]);
+            int position = cached + t;
+            byte* page = storage.Page(pages[position / CacheLayout.PageTokens], latentLayer);
+            float[] row = [.. RmsNorm(latent[..rank], Vector(weights.LatentNorm)), .. latent[rank..]];
+            LatentRows.Write(storage.Layout, page, position % CacheLayout.PageTokens, row);
         }
 
         float[][] latents = new float[cached + batch.TokenCountOf(sequence)][];
         for (int s = 0; s < latents.Length; s++)
         {
-            latents[s] = new Span<float>(storage.Row(pages, s, latentLayer), Config.LatentCacheDim).ToArray();
+            latents[s] = new float[Config.LatentCacheDim];
+            byte* page = storage.Page(pages[s / CacheLayout.PageTokens], latentLayer);
+            LatentRows.Read(storage.Layout, page, s % CacheLayout.PageTokens, latents[s]);
         }
 
         return latents;

@@ -19,6 +19,9 @@ internal unsafe interface IIntegerSimd<TInteger, TVector>
 
     static abstract void Store(byte* destination, TInteger value);
 
+    /// <summary>Asks for the cache line of an address that is needed soon; any address will do.</summary>
+    static abstract void Prefetch(byte* address);
+
     /// <summary>Reads four bytes and gives them to every lane.</summary>
     static abstract TInteger Broadcast(byte* source);
 
@@ -36,7 +39,7 @@ internal unsafe interface IIntegerSimd<TInteger, TVector>
 
     /// <summary>
     /// Adds the products of four codes from 0 to 15 with four signed bytes to a running sum, of which only
-    /// <see cref="TotalOfBytes"/> knows the form; it holds one block of 32 values.
+    /// <c>TotalOfBytes</c> knows the form; it holds one block of 32 values.
     /// </summary>
     static abstract TInteger AddBytes(TInteger sums, TInteger codes, TInteger signedBytes);
 
@@ -47,6 +50,9 @@ internal unsafe interface IIntegerSimd<TInteger, TVector>
 
     /// <summary>The sums as 32-bit numbers.</summary>
     static abstract TInteger TotalOfBytes(TInteger sums);
+
+    /// <summary>The sums times a factor from 0 to 255 per lane, given as <see cref="LoadBytesAsPairs"/> does.</summary>
+    static abstract TInteger TotalOfBytes(TInteger sums, TInteger factors);
 
     /// <summary>Adds the products of two signed 16-bit numbers to each lane.</summary>
     static abstract TInteger AddShorts(TInteger sums, TInteger a, TInteger b);
@@ -62,6 +68,9 @@ internal unsafe interface IIntegerSimd<TInteger, TVector>
     static abstract TInteger Combine(TInteger high, TInteger low);
 
     static abstract TVector ToFloat(TInteger value);
+
+    /// <summary>Reads one unsigned byte per lane, twice into its lane as 16-bit numbers.</summary>
+    static abstract TInteger LoadBytesAsPairs(byte* source);
 
     /// <summary>Reads one unsigned byte per lane as a float.</summary>
     static abstract TVector LoadBytesAsFloat(byte* source);

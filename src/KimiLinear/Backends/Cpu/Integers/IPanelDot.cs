@@ -6,6 +6,9 @@ internal interface IPanelDot
     /// <summary>Chunks of 64 bytes per block of a tile.</summary>
     static abstract int ChunkCount { get; }
 
+    /// <summary>Whether the scales of blocks are integers, stored as pairs, rather than floats.</summary>
+    static abstract bool HasIntegerScales { get; }
+
     /// <summary>Whether blocks of weights have an offset.</summary>
     static abstract bool HasOffsets { get; }
 

@@ -19,6 +19,15 @@ internal readonly unsafe struct Integer128 : IIntegerSimd<Vector128<int>, Vector
     public static void Store(byte* destination, Vector128<int> value) => value.Store((int*)destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(byte* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(address);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Broadcast(byte* source) => Vector128.Create(*(int*)source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -54,6 +63,10 @@ internal readonly unsafe struct Integer128 : IIntegerSimd<Vector128<int>, Vector
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> TotalOfBytes(Vector128<int> sums) => sums;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> TotalOfBytes(Vector128<int> sums, Vector128<int> factors) =>
+        sums * (factors & Vector128.Create(0xFFFF));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> AddShorts(Vector128<int> sums, Vector128<int> a, Vector128<int> b)
@@ -93,6 +106,14 @@ internal readonly unsafe struct Integer128 : IIntegerSimd<Vector128<int>, Vector
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> ToFloat(Vector128<int> value) => Vector128.ConvertToSingle(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> LoadBytesAsPairs(byte* source)
+    {
+        Vector128<ushort> shorts = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsByte());
+        Vector128<int> values = Vector128.WidenLower(shorts).AsInt32();
+        return values | (values << 16);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> LoadBytesAsFloat(byte* source)

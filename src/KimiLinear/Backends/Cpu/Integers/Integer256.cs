@@ -19,6 +19,9 @@ internal readonly unsafe struct Integer256 : IIntegerSimd<Vector256<int>, Vector
     public static void Store(byte* destination, Vector256<int> value) => value.Store((int*)destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(byte* address) => Sse.Prefetch0(address);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Broadcast(byte* source) => Vector256.Create(*(int*)source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -55,6 +58,12 @@ internal readonly unsafe struct Integer256 : IIntegerSimd<Vector256<int>, Vector
         AvxVnni.IsSupported ? sums : Avx2.MultiplyAddAdjacent(sums.AsInt16(), Vector256<short>.One);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> TotalOfBytes(Vector256<int> sums, Vector256<int> factors) =>
+        AvxVnni.IsSupported
+            ? sums * (factors & Vector256.Create(0xFFFF))
+            : Avx2.MultiplyAddAdjacent(sums.AsInt16(), factors.AsInt16());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> AddShorts(Vector256<int> sums, Vector256<int> a, Vector256<int> b) =>
         AvxVnni.IsSupported
             ? AvxVnni.MultiplyWideningAndAdd(sums, a.AsInt16(), b.AsInt16())
@@ -79,6 +88,13 @@ internal readonly unsafe struct Integer256 : IIntegerSimd<Vector256<int>, Vector
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> ToFloat(Vector256<int> value) => Vector256.ConvertToSingle(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> LoadBytesAsPairs(byte* source)
+    {
+        Vector256<int> values = Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(long*)source).AsByte());
+        return values | (values << 16);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadBytesAsFloat(byte* source) =>

@@ -22,6 +22,9 @@ internal readonly unsafe struct Integer512 : IIntegerSimd<Vector512<int>, Vector
     public static void Store(byte* destination, Vector512<int> value) => value.Store((int*)destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(byte* address) => Sse.Prefetch0(address);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> Broadcast(byte* source) => Vector512.Create(*(int*)source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -60,6 +63,10 @@ internal readonly unsafe struct Integer512 : IIntegerSimd<Vector512<int>, Vector
         Avx512BW.MultiplyAddAdjacent(sums.AsInt16(), Vector512<short>.One);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> TotalOfBytes(Vector512<int> sums, Vector512<int> factors) =>
+        Avx512BW.MultiplyAddAdjacent(sums.AsInt16(), factors.AsInt16());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> AddShorts(Vector512<int> sums, Vector512<int> a, Vector512<int> b) =>
         sums + Avx512BW.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16());
 
@@ -86,6 +93,13 @@ internal readonly unsafe struct Integer512 : IIntegerSimd<Vector512<int>, Vector
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> ToFloat(Vector512<int> value) => Vector512.ConvertToSingle(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> LoadBytesAsPairs(byte* source)
+    {
+        Vector512<int> values = Avx512F.ConvertToVector512Int32(Vector128.Load(source));
+        return values | (values << 16);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadBytesAsFloat(byte* source) =>

@@ -40,7 +40,7 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
             done = tileCount / WeightPanel.TileCount * WeightPanel.TileCount;
             if (input.Form == QuantizedForm.Bytes)
             {
-                MultiplyPanels<ByteDot>(input.Rows, type, tiles, done, scratch, output);
+                MultiplyPanels<ScaledByteDot>(input.Rows, type, tiles, done, scratch, output);
             }
             else
             {

@@ -13,6 +13,11 @@ internal readonly unsafe struct IntegerScalar : IIntegerSimd<int, float>
 
     public static void Store(byte* destination, int value) => *(int*)destination = value;
 
+    public static void Prefetch(byte* address)
+    {
+        // Leaves it to the processor.
+    }
+
     public static int Broadcast(byte* source) => *(int*)source;
 
     public static int LowNibbles(int bytes) => bytes & 0x0F0F0F0F;
@@ -45,6 +50,8 @@ internal readonly unsafe struct IntegerScalar : IIntegerSimd<int, float>
 
     public static int TotalOfBytes(int sums) => sums;
 
+    public static int TotalOfBytes(int sums, int factors) => sums * (factors & 0xFFFF);
+
     public static int AddShorts(int sums, int a, int b) => sums + ((short)a * (short)b) + ((a >> 16) * (b >> 16));
 
     public static void AddShorts(
@@ -62,6 +69,8 @@ internal readonly unsafe struct IntegerScalar : IIntegerSimd<int, float>
     public static int Combine(int high, int low) => (high << 8) + low;
 
     public static float ToFloat(int value) => value;
+
+    public static int LoadBytesAsPairs(byte* source) => *source | (*source << 16);
 
     public static float LoadBytesAsFloat(byte* source) => *source;
 

@@ -10,7 +10,7 @@ internal static unsafe class PackedPanel<TSimd, TVector, TIntegers, TInteger>
     where TIntegers : struct, IIntegerSimd<TInteger, TVector>
     where TInteger : struct
 {
-    /// <summary>One tile of <see cref="DataType.PackedQ4"/>, for <see cref="ByteDot"/>.</summary>
+    /// <summary>One tile of <see cref="DataType.PackedQ4"/>, for <see cref="ScaledByteDot"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void UnpackQ4(byte* source, WeightPanel panel, int tile)
     {
@@ -26,7 +26,7 @@ internal static unsafe class PackedPanel<TSimd, TVector, TIntegers, TInteger>
                 TVector scale = TIntegers.LoadBytesAsFloat(header);
                 TVector zero = TIntegers.LoadBytesAsFloat(header + PackedLayout.TileRows);
                 long place = ((long)block * WeightPanel.ScalesPerBlock) + row;
-                TSimd.Store(panel.Scales + place, scale);
+                TIntegers.Store((byte*)(panel.Scales + place), TIntegers.LoadBytesAsPairs(header));
                 TSimd.Store(
                     panel.Offsets + place,
                     TSimd.Multiply(TSimd.Multiply(scale, zero), TSimd.Broadcast(1f / PackedLayout.ZeroSteps)));

@@ -5,8 +5,9 @@ namespace KimiLinear.Backends;
 
 /// <summary>Products of a few rows of activations with <see cref="DataType.PackedQ4"/> tiles, read where they lie.</summary>
 /// <remarks>
-/// y = Σ_blocks A · (x_scale · Σ code · x_code) + Z · x_offset with A = scale and Z = scale · zero, times the row's scale at the end:
-/// the same operations in the same order for any number of rows, so that results are the same to the last bit.
+/// y = Σ_blocks x_scale · (scale · Σ code · x_code) + Z · x_offset with Z = scale · zero, times the row's scale at the end; what is in
+/// brackets is an exact integer. The same operations in the same order for any number of rows, so that results are the same to
+/// the last bit.
 /// </remarks>
 internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
     where TSimd : struct, ISimd<TVector>
@@ -18,6 +19,9 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
     private const int SecondHeader = PackedLayout.HeaderBytes / 2;
     private const int SecondCodes = PackedLayout.HeaderBytes + PackedLayout.Q4BlockBytes;
     private const int ChunkBytes = 64;
+
+    // How far ahead memory is asked for.
+    private const int PrefetchBytes = 4096;
 
     /// <summary>Some lanes of a tile by one row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
@@ -31,6 +35,12 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         int block = 0;
         for (; block + 2 <= blockCount; block += 2)
         {
+            // Pages end the processor's own prefetching, and a whole pair is used in less time than memory takes.
+            for (int line = 0; line < PairBytes; line += ChunkBytes)
+            {
+                TIntegers.Prefetch(pair + PrefetchBytes + line);
+            }
+
             sum = AddBlock<TPlanes>(pair, pair + PackedLayout.HeaderBytes + (3 * lane), x, low, scale, blockCount, sum);
             x += QuantizedRows.BlockColumns;
             low += QuantizedRows.BlockColumns;
@@ -96,8 +106,8 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
                 }
             }
 
-            TVector a = TIntegers.LoadBytesAsFloat(header);
-            TVector z = Zeros(header, a);
+            TInteger a = TIntegers.LoadBytesAsPairs(header);
+            TVector z = Zeros(header);
             long statistics = (2 * columns) + (block * sizeof(float));
             s0 = AddScaled<TPlanes>(h0, l0, a, z, (float*)(x0 + statistics), blockCount, s0);
             s1 = AddScaled<TPlanes>(h1, l1, a, z, (float*)(x1 + statistics), blockCount, s1);
@@ -123,8 +133,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         AddChunk<TPlanes>(codes + ChunkBytes, high + 8, low + 8, ref h, ref l);
         AddChunk<TPlanes>(codes + (2 * ChunkBytes), high + 16, low + 16, ref h, ref l);
         AddChunk<TPlanes>(codes + (3 * ChunkBytes), high + 24, low + 24, ref h, ref l);
-        TVector a = TIntegers.LoadBytesAsFloat(header);
-        return AddScaled<TPlanes>(h, l, a, Zeros(header, a), scale, blockCount, sum);
+        return AddScaled<TPlanes>(h, l, TIntegers.LoadBytesAsPairs(header), Zeros(header), scale, blockCount, sum);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -145,23 +154,23 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
 
     // scale · zero; zero points are stored in sixteenths
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Zeros(byte* header, TVector a) => TSimd.Multiply(
-        TSimd.Multiply(a, TIntegers.LoadBytesAsFloat(header + PackedLayout.TileRows)),
+    private static TVector Zeros(byte* header) => TSimd.Multiply(
+        TSimd.Multiply(TIntegers.LoadBytesAsFloat(header), TIntegers.LoadBytesAsFloat(header + PackedLayout.TileRows)),
         TSimd.Broadcast(1f / PackedLayout.ZeroSteps));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector AddScaled<TPlanes>(
-        TInteger high, TInteger low, TVector a, TVector z, float* scale, int blockCount, TVector sum)
+        TInteger high, TInteger low, TInteger a, TVector z, float* scale, int blockCount, TVector sum)
         where TPlanes : struct, IPlanes
     {
-        TInteger total = TIntegers.TotalOfBytes(high);
+        TInteger total = TIntegers.TotalOfBytes(high, a);
         if (TPlanes.HasLowPlane)
         {
-            total = TIntegers.Combine(total, TIntegers.TotalOfBytes(low));
+            // 32 · 15 · 16,383 · 255 is the largest magnitude, and fits.
+            total = TIntegers.Combine(total, TIntegers.TotalOfBytes(low, a));
         }
 
-        TVector product = TSimd.Multiply(TIntegers.ToFloat(total), TSimd.Broadcast(scale[0]));
-        sum = TSimd.MultiplyAdd(a, product, sum);
+        sum = TSimd.MultiplyAdd(TIntegers.ToFloat(total), TSimd.Broadcast(scale[0]), sum);
         return TSimd.MultiplyAdd(z, TSimd.Broadcast(scale[blockCount]), sum);
     }
 }

@@ -17,6 +17,9 @@ internal static unsafe class PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>
     private const int PairBytes = PackedLayout.HeaderBytes + (2 * PackedLayout.Q8BlockBytes);
     private const int SecondHeader = PackedLayout.HeaderBytes / 2;
     private const int ChunkBytes = 64;
+
+    // How far ahead memory is asked for.
+    private const int PrefetchBytes = 4096;
     private const int ChunkCount = PackedLayout.Q8BlockBytes / ChunkBytes;
 
     /// <summary>Some lanes of a tile by one row.</summary>
@@ -35,6 +38,7 @@ internal static unsafe class PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>
             for (int chunk = 0; chunk < ChunkCount; chunk++, x += 8)
             {
                 TInteger bytes = TIntegers.Load(codes + (chunk * ChunkBytes));
+                TIntegers.Prefetch(codes + PrefetchBytes + (chunk * ChunkBytes));
                 even = TIntegers.AddShorts(even, TIntegers.EvenBytes(bytes), TIntegers.Broadcast(x));
                 odd = TIntegers.AddShorts(odd, TIntegers.OddBytes(bytes), TIntegers.Broadcast(x + 4));
             }

@@ -60,25 +60,25 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
             TVector c2 = TSimd.Broadcast(f2[0]), c3 = TSimd.Broadcast(f3[0]);
             TVector o0 = TSimd.Broadcast(f0[blocks]), o1 = TSimd.Broadcast(f1[blocks]);
             TVector o2 = TSimd.Broadcast(f2[blocks]), o3 = TSimd.Broadcast(f3[blocks]);
-            TVector a = TSimd.Load(scales);
+            float* a = scales;
             TVector z = TDot.HasOffsets ? TSimd.Load(offsets) : TSimd.Zero;
             AddScaled<TDot>(s00, a, c0, z, o0, sums);
             AddScaled<TDot>(s01, a, c1, z, o1, sums + 16);
             AddScaled<TDot>(s02, a, c2, z, o2, sums + 32);
             AddScaled<TDot>(s03, a, c3, z, o3, sums + 48);
-            a = TSimd.Load(scales + 16);
+            a = scales + 16;
             z = TDot.HasOffsets ? TSimd.Load(offsets + 16) : TSimd.Zero;
             AddScaled<TDot>(s10, a, c0, z, o0, sums + 64);
             AddScaled<TDot>(s11, a, c1, z, o1, sums + 80);
             AddScaled<TDot>(s12, a, c2, z, o2, sums + 96);
             AddScaled<TDot>(s13, a, c3, z, o3, sums + 112);
-            a = TSimd.Load(scales + 32);
+            a = scales + 32;
             z = TDot.HasOffsets ? TSimd.Load(offsets + 32) : TSimd.Zero;
             AddScaled<TDot>(s20, a, c0, z, o0, sums + 128);
             AddScaled<TDot>(s21, a, c1, z, o1, sums + 144);
             AddScaled<TDot>(s22, a, c2, z, o2, sums + 160);
             AddScaled<TDot>(s23, a, c3, z, o3, sums + 176);
-            a = TSimd.Load(scales + 48);
+            a = scales + 48;
             z = TDot.HasOffsets ? TSimd.Load(offsets + 48) : TSimd.Zero;
             AddScaled<TDot>(s30, a, c0, z, o0, sums + 192);
             AddScaled<TDot>(s31, a, c1, z, o1, sums + 208);
@@ -131,11 +131,21 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddScaled<TDot>(
-        TInteger sums, TVector scales, TVector inputScale, TVector offsets, TVector inputOffset, float* output)
+        TInteger sums, float* scales, TVector inputScale, TVector offsets, TVector inputOffset, float* output)
         where TDot : struct, IPanelDot
     {
-        TVector products = TIntegers.ToFloat(TDot.Total<TIntegers, TInteger, TVector>(sums));
-        TVector sum = TSimd.MultiplyAdd(scales, TSimd.Multiply(products, inputScale), TSimd.Load(output));
+        TVector sum = TSimd.Load(output);
+        if (TDot.HasIntegerScales)
+        {
+            TInteger scaled = TIntegers.TotalOfBytes(sums, TIntegers.Load((byte*)scales));
+            sum = TSimd.MultiplyAdd(TIntegers.ToFloat(scaled), inputScale, sum);
+        }
+        else
+        {
+            TVector products = TIntegers.ToFloat(TDot.Total<TIntegers, TInteger, TVector>(sums));
+            sum = TSimd.MultiplyAdd(TSimd.Load(scales), TSimd.Multiply(products, inputScale), sum);
+        }
+
         TSimd.Store(output, TDot.HasOffsets ? TSimd.MultiplyAdd(offsets, inputOffset, sum) : sum);
     }
 
@@ -146,9 +156,9 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
     {
         TVector inputScale = TSimd.Broadcast(statistics[0]);
         TVector inputOffset = TSimd.Broadcast(statistics[blocks]);
-        AddScaled<TDot>(first, TSimd.Load(scales), inputScale, TSimd.Load(offsets), inputOffset, output);
+        AddScaled<TDot>(first, scales, inputScale, TSimd.Load(offsets), inputOffset, output);
         int next = TSimd.Width;
         AddScaled<TDot>(
-            second, TSimd.Load(scales + next), inputScale, TSimd.Load(offsets + next), inputOffset, output + next);
+            second, scales + next, inputScale, TSimd.Load(offsets + next), inputOffset, output + next);
     }
 }

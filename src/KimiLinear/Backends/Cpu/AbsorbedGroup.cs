@@ -1,0 +1,126 @@
+namespace KimiLinear.Backends;
+
+/// <summary>New tokens of some sequences that attend to integer rows together, with the memory they need between stages.</summary>
+/// <remarks>
+/// A run is a sequence's tokens; a unit is a run with a part of its pages. How a run is divided depends on its own length alone,
+/// so that its result depends neither on what shares the step nor on the number of threads.
+/// </remarks>
+internal sealed unsafe class AbsorbedGroup : IDisposable
+{
+    // Query rows (heads × tokens) taken together, which bounds the memory.
+    private const int MaxRows = 256;
+
+    // A unit is at least this long, and a run at most this many units.
+    private const int MinUnitPages = 4;
+    private const int MaxUnits = 32;
+
+    private readonly ScratchBuffer _queries = new();
+    private readonly ScratchBuffer _partials = new();
+    private AbsorbedRun[] _runs = new AbsorbedRun[4];
+    private long _partialLength;
+
+    public int RunCount { get; private set; }
+
+    public int UnitCount { get; private set; }
+
+    /// <summary>Query rows of all runs, each run's rounded up to fours.</summary>
+    public int RowCount { get; private set; }
+
+    public short* Queries { get; private set; } // [RowCount, IntegerRowLength]
+
+    public float* LatentScales { get; private set; } // [RowCount]
+
+    public float* SharedScales { get; private set; } // [RowCount]
+
+    /// <summary>Multiplications of the runs with their cached rows.</summary>
+    public long Multiplications { get; private set; }
+
+    public ref readonly AbsorbedRun Run(int index) => ref _runs[index];
+
+    /// <summary>How many more tokens of some heads there is room for; none only in a group that has some.</summary>
+    public int TokensLeft(int headCount) => Math.Max(RunCount == 0 ? 1 : 0, (MaxRows - RowCount) / headCount);
+
+    public void Clear()
+    {
+        Array.Clear(_runs, 0, RunCount);
+        RunCount = 0;
+        UnitCount = 0;
+        RowCount = 0;
+        Multiplications = 0;
+        _partialLength = 0;
+    }
+
+    public void Add(AbsorbedRun run, CacheLayout layout, int headCount)
+    {
+        if (RunCount == _runs.Length)
+        {
+            Array.Resize(ref _runs, 2 * _runs.Length);
+        }
+
+        int pages = CacheLayout.PagesFor(run.CachedTokens + run.TokenCount);
+        run.RowCount = (((headCount * run.TokenCount) + 3) / 4) * 4;
+        run.FirstRow = RowCount;
+        run.UnitPages = Math.Max(MinUnitPages, (pages + MaxUnits - 1) / MaxUnits);
+        run.UnitCount = (pages + run.UnitPages - 1) / run.UnitPages;
+        run.FirstUnit = UnitCount;
+        run.PartialLength = (2L * CacheLayout.PaddedLength(run.RowCount)) + ((long)run.RowCount * layout.IntegerRank);
+        run.PartialOffset = _partialLength;
+        _runs[RunCount++] = run;
+        RowCount += run.RowCount;
+        UnitCount += run.UnitCount;
+        _partialLength += run.UnitCount * run.PartialLength;
+        Multiplications += (long)pages * CacheLayout.PageTokens * run.RowCount * (layout.IntegerRowLength + layout.IntegerRank);
+    }
+
+    /// <summary>Makes room once all runs have been added.</summary>
+    public void Reserve(CacheLayout layout)
+    {
+        long integers = (long)RowCount * layout.IntegerRowLength;
+        float* memory = _queries.Get((integers / 2) + (2L * RowCount));
+        Queries = (short*)memory;
+        LatentScales = memory + (integers / 2);
+        SharedScales = LatentScales + RowCount;
+        _partials.Get(_partialLength);
+    }
+
+    /// <summary>What a unit of a run found.</summary>
+    public AbsorbedPartial Partial(in AbsorbedRun run, int unit)
+    {
+        float* memory = _partials.Get(_partialLength) + run.PartialOffset + (unit * run.PartialLength);
+        int rows = CacheLayout.PaddedLength(run.RowCount);
+        return new AbsorbedPartial(memory, memory + rows, memory + (2L * rows));
+    }
+
+    public void Dispose()
+    {
+        _queries.Dispose();
+        _partials.Dispose();
+    }
+}
+
+/// <summary>Some new tokens of a sequence.</summary>
+internal unsafe struct AbsorbedRun
+{
+    public int[] PageTable;
+    public int CachedTokens; // before the first of these tokens
+    public int TokenCount;
+    public float* Queries;   // [TokenCount, projection], all heads' queries at the front of each row
+    public float* Output;    // [TokenCount, H·V]
+    public int FirstRow;
+    public int RowCount;     // [head, token], rounded up to fours
+    public int FirstUnit;
+    public int UnitCount;
+    public int UnitPages;
+    public long PartialOffset;
+    public long PartialLength;
+}
+
+/// <summary>A softmax over a part of the pages, not yet divided by its sum.</summary>
+internal readonly unsafe struct AbsorbedPartial(float* maxima, float* sums, float* contexts)
+{
+    public float* Maxima { get; } = maxima;     // [rows]
+
+    public float* Sums { get; } = sums;         // [rows]
+
+    public float* Contexts { get; } = contexts; // [rows, IntegerRank]
+}

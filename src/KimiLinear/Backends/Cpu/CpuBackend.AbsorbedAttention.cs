@@ -1,0 +1,121 @@
+namespace KimiLinear.Backends;
+
+internal sealed unsafe partial class CpuBackend<TSimd, TVector>
+{
+    private bool UsesIntegers => _forms.AttentionArithmetic == AttentionArithmetic.Int16 && TSimd.Width > 1;
+
+    private bool AbsorbsIntegers(int tokenCount, int cachedTokens) =>
+        UsesIntegers && !PrefersExpanded(tokenCount, cachedTokens);
+
+    // All sequences that absorb in integers, in groups of bounded size.
+    private void AttendAbsorbed(in AttentionJob source)
+    {
+        AbsorbedGroup group = _attention.Absorbed;
+        group.Clear();
+        for (int sequence = 0; sequence < source.Batch.SequenceCount; sequence++)
+        {
+            int tokenCount = source.Batch.TokenCountOf(sequence);
+            if (!AbsorbsIntegers(tokenCount, source.Batch.CachedTokens(sequence)))
+            {
+                continue;
+            }
+
+            for (int token = 0; token < tokenCount;)
+            {
+                int room = group.TokensLeft(Config.LatentHeadCount);
+                if (room == 0)
+                {
+                    AttendGroup(source);
+                    continue;
+                }
+
+                int count = Math.Min(room, tokenCount - token);
+                long row = source.Batch.Offset(sequence) + token;
+                AbsorbedRun run = new()
+                {
+                    PageTable = source.Batch.PageTable(sequence),
+                    CachedTokens = source.Batch.CachedTokens(sequence) + token,
+                    TokenCount = count,
+                    Queries = source.Projected + (row * source.ProjectionDim),
+                    Output = source.Output + (row * Config.LatentHeadCount * Config.LatentValueDim),
+                };
+                group.Add(run, source.Cache.Layout, Config.LatentHeadCount);
+                token += count;
+            }
+        }
+
+        if (group.RunCount > 0)
+        {
+            AttendGroup(source);
+        }
+    }
+
+    private void AttendGroup(in AttentionJob source)
+    {
+        AbsorbedGroup group = _attention.Absorbed;
+        group.Reserve(source.Cache.Layout);
+        AbsorbedJob job = new() { Source = source, Group = group, Stage = AbsorbedStage.Keys };
+        long projections = group.RowCount * (long)Config.LatentRank * Config.QkNopeHeadDim;
+        Run(ref job, projections);
+        job.Stage = AbsorbedStage.Pages;
+        Run(ref job, group.Multiplications);
+        job.Stage = AbsorbedStage.Values;
+        Run(ref job, projections);
+        group.Clear();
+    }
+
+    private enum AbsorbedStage
+    {
+        Keys,
+        Pages,
+        Values,
+    }
+
+    /// <summary>One stage of a group: by heads, by pages, and by heads again.</summary>
+    private struct AbsorbedJob : IParallelJob
+    {
+        public AttentionJob Source;
+        public AbsorbedGroup Group;
+        public AbsorbedStage Stage;
+
+        public readonly void Execute(int worker, int workerCount)
+        {
+            CpuBackend<TSimd, TVector> backend = Source.Backend;
+            AbsorbedIntegers<TSimd, TVector> attention = new()
+            {
+                Config = backend.Config,
+                KeyValueUp = Source.KeyValueUp,
+                Cache = Source.Cache,
+                LatentLayer = Source.LatentLayer,
+                Group = Group,
+                QueryStride = Source.ProjectionDim,
+                Scratch = backend._workerScratch[worker],
+                Panel = backend._panels[worker],
+                PageScratch = backend._attention.Pages[worker],
+            };
+            (int firstHead, int endHead) = WorkSplit.Units(backend.Config.LatentHeadCount, worker, workerCount);
+            (int firstUnit, int endUnit) = WorkSplit.Units(Group.UnitCount, worker, workerCount);
+            for (int index = 0; index < Group.RunCount; index++)
+            {
+                ref readonly AbsorbedRun run = ref Group.Run(index);
+                switch (Stage)
+                {
+                    case AbsorbedStage.Keys:
+                        attention.AbsorbKeys(run, firstHead, endHead);
+                        break;
+                    case AbsorbedStage.Pages:
+                        int end = Math.Min(endUnit - run.FirstUnit, run.UnitCount);
+                        for (int unit = Math.Max(0, firstUnit - run.FirstUnit); unit < end; unit++)
+                        {
+                            attention.AttendUnit(run, unit);
+                        }
+
+                        break;
+                    default:
+                        attention.ProjectValues(run, firstHead, endHead);
+                        break;
+                }
+            }
+        }
+    }
+}
