@@ -120,6 +120,25 @@ public sealed class CommandTests
     }
 
     [Fact]
+    public async Task Pack_TinyModel_GeneratesAsConvertedWhileLoading()
+    {
+        using TemporaryFolder folder = new();
+        string target = folder.File("packed");
+
+        string line = Assert.Single(await KimiProcess.LinesAsync(["pack", Tiny, target, "--format", "q4q8"]));
+
+        Assert.StartsWith($"{target}: 2.95 MB of weights, 6.40 bits each", line);
+        string[] arguments = ["--ids", "1,2,3", "--greedy", "--json", "--max-tokens", "20"];
+        Assert.Equal(
+            await KimiProcess.LinesAsync(["generate", "--model", Tiny, "--format", "q4q8", .. arguments]),
+            await KimiProcess.LinesAsync(["generate", "--model", target, .. arguments]));
+        JsonElement json = JsonSerializer.Deserialize<JsonElement>(
+            string.Concat(await KimiProcess.LinesAsync(["inspect", target, "--json"])));
+        Assert.Equal("packedq4", json.GetProperty("weights").GetProperty("data_types")[0].GetProperty("data_type").GetString());
+        Assert.InRange(json.GetProperty("weights").GetProperty("bits_per_weight").GetDouble(), 6, 7);
+    }
+
+    [Fact]
     public async Task Chat_LinesOnStandardInput_AnswersEach()
     {
         string[] lines = await KimiProcess.LinesAsync(

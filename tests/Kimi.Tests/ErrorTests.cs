@@ -53,6 +53,11 @@ public sealed class ErrorTests
         { "--min-p must be", ["chat", "--model", Tiny, "Hello", "--min-p", "1.5"] },
         { "--seed must be", ["generate", "--model", Tiny, "--ids", "1", "--seed", "-1"] },
         { "--threads must be", ["logits", "--model", Plain, "--ids", "1", "--out", "unused.safetensors", "--threads", "0"] },
+        { "'--format' is required", ["pack", Tiny, "packed"] },
+        { "--format must be one of bf16, q8, q4, q4q8", ["pack", Tiny, "packed", "--format", "q5"] },
+        { "does not exist", ["pack", Missing, "packed", "--format", "q4"] },
+        { "exists already", ["pack", Tiny, Path.GetTempPath(), "--format", "q4"] },
+        { "--format must be one of", ["chat", "--model", Tiny, "Hello", "--format", "int4"] },
         { "no text as an argument", ["tokenize", "--model", Tiny, "--jsonl", "text"] },
     };
 

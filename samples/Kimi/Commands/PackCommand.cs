@@ -3,6 +3,7 @@ using Kimi.CommandLine;
 using Kimi.Terminal;
 using KimiLinear.Checkpoints;
 using KimiLinear.Model;
+using KimiLinear.Tokenization;
 
 namespace Kimi.Commands;
 
@@ -11,13 +12,15 @@ internal static class PackCommand
 {
     public static readonly string[] Examples =
     [
-        "kimi pack DIR TARGET --format q4q8",
-        "kimi pack DIR TARGET --format q4      the same again goes on after Ctrl+C",
+        "kimi pack MODEL TARGET --format q4q8",
+        "kimi pack MODEL TARGET --format q4      the same again goes on after Ctrl+C",
     ];
+
+    private const string VocabularyFileName = "tiktoken.model";
 
     public static Command Create(CommandTerminal terminal)
     {
-        Argument<string> source = new("SOURCE") { Description = "The model's folder." };
+        Argument<string> source = new("MODEL") { Description = "The model: its folder, or its GGUF file." };
         Argument<string> target = new("TARGET") { Description = "The folder to make; it must not exist." };
         Option<WeightFormat?> format = FormatOption.Create(
             "Bits a weight: bf16 16, q8 8.5, q4 4.5, q4q8 4.5 for experts and 8.5 for what every token reads.",
@@ -34,13 +37,30 @@ internal static class PackCommand
         command.SetAction((result, cancellationToken) =>
         {
             string from = result.GetRequiredValue(source);
-            ModelPackOptions options = result.GetValue(threads) is int count
-                ? new ModelPackOptions { ThreadCount = count }
-                : new ModelPackOptions();
+            ModelPackOptions options = new() { AddFiles = folder => AddTokenizer(from, folder) };
+            options = result.GetValue(threads) is int count ? options with { ThreadCount = count } : options;
             Pack(from, result.GetRequiredValue(target), result.GetValue(format)!.Value, options, terminal);
             return Task.CompletedTask;
         });
         return command;
+    }
+
+    // A GGUF file holds its tokenizer inside. Without one the copy still serves whoever works with token ids.
+    private static void AddTokenizer(string source, string folder)
+    {
+        if (File.Exists(Path.Combine(folder, VocabularyFileName)))
+        {
+            return;
+        }
+
+        try
+        {
+            KimiTokenizer.Load(source).Save(folder);
+        }
+        catch (Exception exception) when (exception is TokenizerFormatException or FileNotFoundException or NotSupportedException)
+        {
+            Console.Error.WriteLine($"kimi: the copy has no tokenizer. {exception.Message}");
+        }
     }
 
     private static void Pack(

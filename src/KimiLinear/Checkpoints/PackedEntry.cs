@@ -3,7 +3,7 @@ using KimiLinear.Tensors;
 namespace KimiLinear.Checkpoints;
 
 /// <summary>How a packed matrix is written into a safetensors file: as bytes [tiles, tileBytes] under a longer name.</summary>
-/// <remarks>The format has no word for packed values; other readers see what is there, and cannot mistake it for numbers.</remarks>
+/// <remarks>The format has no word for packed values; other readers see bytes, and cannot mistake them for numbers.</remarks>
 internal static class PackedEntry
 {
     private const string Q4Suffix = ".q4";

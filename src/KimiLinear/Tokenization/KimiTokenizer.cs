@@ -73,6 +73,30 @@ public sealed class KimiTokenizer
         return new KimiTokenizer(tokens, specialNames);
     }
 
+    /// <summary>
+    /// Writes the tokenizer into a model's folder, as <c>tiktoken.model</c> and <c>tokenizer_config.json</c>: for a model whose
+    /// tokenizer came in a GGUF file. Files of these names are replaced.
+    /// </summary>
+    /// <param name="modelDirectory">The folder, which must exist.</param>
+    /// <exception cref="ArgumentException"><paramref name="modelDirectory"/> is <see langword="null"/> or empty.</exception>
+    /// <exception cref="NotSupportedException">
+    /// There are not 256 special tokens, the number that these files stand for.
+    /// </exception>
+    /// <exception cref="IOException">A file cannot be written.</exception>
+    public void Save(string modelDirectory)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(modelDirectory);
+        if (_specialTokens.Length != SpecialTokenReader.Count)
+        {
+            throw new NotSupportedException(
+                $"{VocabularyFileName} stands for a tokenizer with {SpecialTokenReader.Count} special tokens, but this one has "
+                + $"{_specialTokens.Length}. Load it from where it is.");
+        }
+
+        TokenizerWriter.WriteVocabulary(Path.Combine(modelDirectory, VocabularyFileName), _vocabulary);
+        TokenizerWriter.WriteSpecialTokens(Path.Combine(modelDirectory, SettingsFileName), _specialTokens);
+    }
+
     /// <summary>Turns text into token ids. Names of special tokens in it are ordinary text; nothing is added around it.</summary>
     /// <param name="text">The text; lone surrogates in it become U+FFFD.</param>
     /// <returns>The token ids.</returns>

@@ -120,7 +120,8 @@ public sealed class ModelPackerTests
 
         ModelPacker.Pack(folder.File("q8"), folder.File("bf16"), WeightFormat.BFloat16);
 
-        Assert.DoesNotContain("quant", File.ReadAllText(Path.Combine(folder.File("bf16"), "config.json")), StringComparison.Ordinal);
+        string config = File.ReadAllText(Path.Combine(folder.File("bf16"), "config.json"));
+        Assert.DoesNotContain("quant", config, StringComparison.Ordinal);
         using Checkpoint plain = Checkpoint.Open(folder.File("bf16"));
         Assert.DoesNotContain(plain.Tensors, tensor => PackedLayout.IsPacked(tensor.DataType));
         float[] expected = Logits(folder.File("q8"), new ModelLoadOptions());
@@ -193,8 +194,8 @@ public sealed class ModelPackerTests
         Stop(target, WeightFormat.Q4, fraction: 0.6);
         List<string> steps = [];
 
-        ModelPacker.Pack(
-            Golden.TinyModel, target, WeightFormat.Q8, Options, new Callback<ModelPackProgress>(progress => steps.Add(progress.Step)));
+        Callback<ModelPackProgress> keep = new(progress => steps.Add(progress.Step));
+        ModelPacker.Pack(Golden.TinyModel, target, WeightFormat.Q8, Options, keep);
 
         Assert.Contains("starting anew", steps[0], StringComparison.Ordinal);
         AssertSameFiles(folder.File("whole"), target);
@@ -315,6 +316,26 @@ public sealed class ModelPackerTests
             float[] expected = Logits(Golden.Model(name), new ModelLoadOptions { Format = WeightFormat.Q8 }, prompt);
             TensorAssert.Identical(logits, expected, name);
         }
+    }
+
+    [Theory]
+    [InlineData("f16")]
+    [InlineData("q4_k_m")]
+    [InlineData("q6_k")]
+    public void Pack_GgufFile_ComputesWhatConvertingWhileLoadingDoes(string name)
+    {
+        using TemporaryFolder folder = new();
+        string source = Path.Combine(Golden.Root, "gguf", $"{name}.gguf");
+        string? given = null;
+        int[] prompt = [1, 2, 3, 4, 5];
+
+        ModelPackOptions options = new() { AddFiles = path => given = path };
+        ModelPacker.Pack(source, folder.File("packed"), WeightFormat.Q8, options);
+
+        float[] expected = Logits(source, new ModelLoadOptions { Format = WeightFormat.Q8 }, prompt);
+        TensorAssert.Identical(Logits(folder.File("packed"), new ModelLoadOptions(), prompt), expected, name);
+        Assert.Equal(folder.File("packed.partial"), given);
+        Assert.Equal(3, Directory.GetFiles(folder.File("packed")).Length);
     }
 
     private static int[] FirstGoldenPrompt()

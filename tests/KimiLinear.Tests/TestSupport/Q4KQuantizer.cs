@@ -1,6 +1,8 @@
 namespace KimiLinear.Tests.TestSupport;
 
-/// <summary>The well-known 4-bit format with superblocks of 256 values (Q4_K), as llama.cpp quantises it: the measure to meet.</summary>
+/// <summary>
+/// The well-known 4-bit format with superblocks of 256 values (Q4_K), as llama.cpp quantises it: the measure to meet.
+/// </summary>
 /// <remarks>
 /// Per block of 32 a scale and an offset of 6 bits each, which share a half-precision scale and offset per superblock; the
 /// search weighs an error by the value's magnitude. Only what a reader gets back is computed, not the bytes.

@@ -45,6 +45,21 @@ public sealed class KimiTokenizerLoadTests : IDisposable
     }
 
     [Fact]
+    public void Save_SmallModelsTokenizer_LoadsAsTheSame()
+    {
+        KimiTokenizer expected = TokenizerGolden.Tokenizer;
+
+        expected.Save(_folder.Path);
+
+        KimiTokenizer loaded = _folder.Load();
+        Assert.Equal(expected.SpecialTokens, loaded.SpecialTokens);
+        Assert.Equal(expected.VocabularySize, loaded.VocabularySize);
+        Assert.All(
+            Enumerable.Range(0, expected.VocabularySize),
+            id => Assert.Equal(expected.GetBytes(id).ToArray(), loaded.GetBytes(id).ToArray()));
+    }
+
+    [Fact]
     public void Load_SettingsWithoutNames_UsesThePublishedNames()
     {
         _folder.WriteVocabulary(TemporaryTokenizerFolder.SingleByteLines());

@@ -37,6 +37,13 @@ public sealed record ModelPackOptions
         }
     } = DefaultMaxShardBytes;
 
+    /// <summary>
+    /// Gets what is called with the folder of the copy once all else is written, before it gets its name: to add files of one's
+    /// own, such as the tokenizer of a GGUF file, which <c>KimiTokenizer.Save</c> writes.
+    /// </summary>
+    /// <value>The default is <see langword="null"/>: nothing is added.</value>
+    public Action<string>? AddFiles { get; init; }
+
     /// <summary>Gets what tells the free bytes of the disk that holds a folder.</summary>
     internal Func<string, long> FreeSpace { get; init; } = FreeBytes;
 

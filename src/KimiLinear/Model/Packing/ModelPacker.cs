@@ -8,6 +8,8 @@ namespace KimiLinear.Model;
 /// <para>The weights stream through: memory use stays at some tens of megabytes whatever the model's size. Until the copy is
 /// whole it lies in a folder named as the target with ".partial" behind it; when packing is stopped, or the process ends, the
 /// same call goes on after the last finished file. The target appears at the end, in one step.</para>
+/// <para>The configuration, the tokenizer, the chat template and the licence are copied from the source's folder. A GGUF file
+/// holds its tokenizer inside: <see cref="ModelPackOptions.AddFiles"/> can write it.</para>
 /// <para>The copy depends on the source's values and the format alone, not on the machine or the number of threads.</para>
 /// </remarks>
 public static class ModelPacker
@@ -48,8 +50,9 @@ public static class ModelPacker
         options ??= new ModelPackOptions();
         PackFolder folder = new(target);
         folder.RequireAbsentTarget();
-        KimiLinearConfig config = KimiLinearConfig.Load(source);
-        using Checkpoint checkpoint = Checkpoint.Open(source);
+        ModelLocation location = ModelLocation.Find(source);
+        KimiLinearConfig config = location.LoadConfig();
+        using Checkpoint checkpoint = Checkpoint.Open(location);
         CheckpointSchema.Validate(checkpoint, config);
 
         PackPlan plan = PackPlan.Create(checkpoint, config, format, options.MaxShardBytes);
@@ -60,10 +63,11 @@ public static class ModelPacker
             try
             {
                 new ShardPacker(plan, journal, folder, options.ThreadCount, progress).Run(cancellationToken);
-                PackedModelFiles files = new(source, config, format, folder.PartialPath);
+                PackedModelFiles files = new(location, config, format, folder.PartialPath);
                 files.WriteIndex(plan, journal.SourceHash(plan));
                 files.WriteConfig(journal.SourceHash(plan));
                 files.CopyCompanions();
+                options.AddFiles?.Invoke(folder.PartialPath);
             }
             catch when (!plan.Shards.Any(journal.IsFinished))
             {

@@ -8,11 +8,11 @@ using KimiLinear.Configuration;
 namespace KimiLinear.Model;
 
 /// <summary>The files of a packed model besides its weights.</summary>
-/// <param name="source">The model they come from: a folder, or a file in one.</param>
+/// <param name="source">Where the model lies that they come from.</param>
 /// <param name="config">Its configuration.</param>
 /// <param name="format">The format of the packed weights.</param>
 /// <param name="folder">Where the files go.</param>
-internal sealed class PackedModelFiles(string source, KimiLinearConfig config, WeightFormat format, string folder)
+internal sealed class PackedModelFiles(ModelLocation source, KimiLinearConfig config, WeightFormat format, string folder)
 {
     private const string PlainDataType = "bfloat16";
 
@@ -21,14 +21,17 @@ internal sealed class PackedModelFiles(string source, KimiLinearConfig config, W
 
     private static readonly string[] DataTypeKeys = ["dtype", "torch_dtype"];
 
-    // What describes the model or its text, and the terms it comes under.
-    private static readonly string[] Companions =
+    // The terms a model comes under.
+    private static readonly string[] Terms = ["LICENSE*", "LICENCE*", "NOTICE*", "THIRD_PARTY*", "COPYING*"];
+
+    // What describes a model or its text; a GGUF file has these inside, and strangers may lie beside it.
+    private static readonly string[] Descriptions =
     [
         "generation_config.json", "tokenizer*", "tiktoken*", "*.tiktoken", "special_tokens_map.json", "added_tokens.json",
-        "vocab.json", "merges.txt", "chat_template*", "LICENSE*", "LICENCE*", "NOTICE*", "THIRD_PARTY*", "COPYING*",
+        "vocab.json", "merges.txt", "chat_template*",
     ];
 
-    private string SourceFolder => Directory.Exists(source) ? source : Path.GetDirectoryName(Path.GetFullPath(source))!;
+    private string SourceFolder => source.IsGguf ? Path.GetDirectoryName(Path.GetFullPath(source.Path))! : source.Path;
 
     /// <summary>Writes which tensor lies in which weight file.</summary>
     public void WriteIndex(PackPlan plan, string sourceHash)
@@ -52,10 +55,7 @@ internal sealed class PackedModelFiles(string source, KimiLinearConfig config, W
     /// <summary>Writes the source's configuration with what packing changes in it.</summary>
     public void WriteConfig(string sourceHash)
     {
-        string path = Path.Combine(SourceFolder, KimiLinearConfigReader.FileName);
-        JsonObject json = File.Exists(path)
-            ? JsonNode.Parse(File.ReadAllBytes(path).AsSpan().TrimStart("\uFEFF"u8))!.AsObject()
-            : KimiLinearConfigWriter.Write(config);
+        JsonObject json = source.IsGguf ? KimiLinearConfigWriter.Write(config) : ReadConfig();
         QuantizationEntry.Remove(json);
         if (format != WeightFormat.BFloat16)
         {
@@ -75,14 +75,21 @@ internal sealed class PackedModelFiles(string source, KimiLinearConfig config, W
     /// <summary>Copies what describes the model or its text, and the terms it comes under.</summary>
     public void CopyCompanions()
     {
+        string[] patterns = source.IsGguf ? Terms : [.. Terms, .. Descriptions];
         foreach (string path in Directory.GetFiles(SourceFolder))
         {
             string name = Path.GetFileName(path);
-            if (Companions.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: true)))
+            if (patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: true)))
             {
                 File.Copy(path, Path.Combine(folder, name), overwrite: true);
             }
         }
+    }
+
+    private JsonObject ReadConfig()
+    {
+        byte[] bytes = File.ReadAllBytes(Path.Combine(source.Path, KimiLinearConfigReader.FileName));
+        return JsonNode.Parse(bytes.AsSpan().TrimStart("\uFEFF"u8))!.AsObject();
     }
 
     private void Write(string fileName, JsonObject json) =>
