@@ -58,7 +58,7 @@ internal sealed unsafe class AbsorbedGroup : IDisposable
         }
 
         int pages = CacheLayout.PagesFor(run.CachedTokens + run.TokenCount);
-        run.RowCount = (((headCount * run.TokenCount) + 3) / 4) * 4;
+        run.RowCount = ((headCount * run.TokenCount) + 3) / 4 * 4;
         run.FirstRow = RowCount;
         run.UnitPages = Math.Max(MinUnitPages, (pages + MaxUnits - 1) / MaxUnits);
         run.UnitCount = (pages + run.UnitPages - 1) / run.UnitPages;
@@ -97,31 +97,4 @@ internal sealed unsafe class AbsorbedGroup : IDisposable
         _queries.Dispose();
         _partials.Dispose();
     }
-}
-
-/// <summary>Some new tokens of a sequence.</summary>
-internal unsafe struct AbsorbedRun
-{
-    public int[] PageTable;
-    public int CachedTokens; // before the first of these tokens
-    public int TokenCount;
-    public float* Queries;   // [TokenCount, projection], all heads' queries at the front of each row
-    public float* Output;    // [TokenCount, H·V]
-    public int FirstRow;
-    public int RowCount;     // [head, token], rounded up to fours
-    public int FirstUnit;
-    public int UnitCount;
-    public int UnitPages;
-    public long PartialOffset;
-    public long PartialLength;
-}
-
-/// <summary>A softmax over a part of the pages, not yet divided by its sum.</summary>
-internal readonly unsafe struct AbsorbedPartial(float* maxima, float* sums, float* contexts)
-{
-    public float* Maxima { get; } = maxima;     // [rows]
-
-    public float* Sums { get; } = sums;         // [rows]
-
-    public float* Contexts { get; } = contexts; // [rows, IntegerRank]
 }

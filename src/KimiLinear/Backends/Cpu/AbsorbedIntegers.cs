@@ -11,6 +11,9 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
 {
     private const int CacheLineBytes = 64;
 
+    // Rows that PairProduct takes together.
+    private const int TileRows = 4;
+
     public KimiLinearConfig Config;
     public HostMatrix KeyValueUp; // [H·(Nope + V), R]
     public HostCache Cache;
@@ -171,23 +174,28 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
         int rank = Layout.IntegerRank;
         int pairCount = (visible + 1) / 2;
         Int16Kernel<TSimd, TVector>.PackRowPairs(page.Rows, Layout.IntegerRowLength, pairCount, rank, packed);
-        int blockCount = (rank + BlockWidth - 1) / BlockWidth;
+        int partCount = (rank + BlockWidth - 1) / BlockWidth * (run.RowCount / TileRows);
+        int part = 0;
         for (int column = 0; column < rank; column += BlockWidth)
         {
-            Prefetch(next, column / BlockWidth, blockCount);
-            PairProduct<TSimd, TVector>.Multiply(new PairProduct<TSimd, TVector>.Operands
+            // A few rows at a time, so that the next page is asked for at the pace at which memory delivers.
+            for (int row = 0; row < run.RowCount; row += TileRows, part++)
             {
-                Left = softmax.Weights,
-                LeftStride = CacheLayout.PageTokens,
-                RowCount = run.RowCount,
-                Right = packed + (column * (CacheLayout.PageTokens / 2L)),
-                PairCount = pairCount,
-                Width = Math.Min(BlockWidth, rank - column),
-                RowScales = softmax.Scales,
-                Keep = softmax.Keep,
-                Output = contexts + column,
-                OutputStride = rank,
-            });
+                Prefetch(next, part, partCount);
+                PairProduct<TSimd, TVector>.Multiply(new PairProduct<TSimd, TVector>.Operands
+                {
+                    Left = softmax.Weights + (row * CacheLayout.PageTokens),
+                    LeftStride = CacheLayout.PageTokens,
+                    RowCount = TileRows,
+                    Right = packed + (column * (CacheLayout.PageTokens / 2L)),
+                    PairCount = pairCount,
+                    Width = Math.Min(BlockWidth, rank - column),
+                    RowScales = softmax.Scales + row,
+                    Keep = softmax.Keep + row,
+                    Output = contexts + ((long)row * rank) + column,
+                    OutputStride = rank,
+                });
+            }
         }
     }
 

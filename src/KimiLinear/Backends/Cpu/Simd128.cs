@@ -43,7 +43,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadInt16(short* source) => Vector128.ConvertToSingle((Widen((ushort*)source).AsInt32() << 16) >> 16);
+    public static Vector128<float> LoadInt16(short* source) =>
+        Vector128.ConvertToSingle((Widen((ushort*)source).AsInt32() << 16) >> 16);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreInt16(short* destination, Vector128<float> value)

@@ -42,7 +42,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadInt16(short* source) => Vector256.ConvertToSingle((Widen((ushort*)source).AsInt32() << 16) >> 16);
+    public static Vector256<float> LoadInt16(short* source) =>
+        Vector256.ConvertToSingle((Widen((ushort*)source).AsInt32() << 16) >> 16);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreInt16(short* destination, Vector256<float> value)

@@ -42,7 +42,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadInt16(short* source) => Vector512.ConvertToSingle((Widen((ushort*)source).AsInt32() << 16) >> 16);
+    public static Vector512<float> LoadInt16(short* source) =>
+        Vector512.ConvertToSingle((Widen((ushort*)source).AsInt32() << 16) >> 16);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreInt16(short* destination, Vector512<float> value)

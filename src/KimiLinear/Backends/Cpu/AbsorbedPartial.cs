@@ -1,0 +1,11 @@
+namespace KimiLinear.Backends;
+
+/// <summary>A softmax over a part of the pages, not yet divided by its sum.</summary>
+internal readonly unsafe struct AbsorbedPartial(float* maxima, float* sums, float* contexts)
+{
+    public float* Maxima { get; } = maxima;     // [rows]
+
+    public float* Sums { get; } = sums;         // [rows]
+
+    public float* Contexts { get; } = contexts; // [rows, IntegerRank]
+}
