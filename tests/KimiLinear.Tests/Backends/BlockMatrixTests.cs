@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using KimiLinear.Backends;
 using KimiLinear.Tensors;
 using KimiLinear.Tests.TestSupport;
@@ -57,25 +56,18 @@ public sealed unsafe class BlockMatrixTests
     /// <summary>A matrix of two parts in blocks, and the same in float32.</summary>
     private sealed class Fixture : IDisposable
     {
-        private readonly GuardedMemory _first;
-        private readonly GuardedMemory _second;
+        private readonly GgufRows _first;
+        private readonly GgufRows _second;
         private readonly GuardedMemory _decoded;
 
         public Fixture(DataType type)
         {
-            Random random = new(42);
-            _first = Fill(random, type, FirstPartRows);
-            _second = Fill(random, type, RowCount - FirstPartRows);
+            _first = new GgufRows(type, FirstPartRows, ColumnCount, seed: 1);
+            _second = new GgufRows(type, RowCount - FirstPartRows, ColumnCount, seed: 2);
             _decoded = new GuardedMemory(RowCount * ColumnCount * sizeof(float));
-            float* values = (float*)_decoded.Data;
-            GgufBlocks.Decode(type, _first.Data, FirstPartRows * ColumnCount, values);
-            GgufBlocks.Decode(
-                type, _second.Data, (RowCount - FirstPartRows) * ColumnCount, values + (FirstPartRows * ColumnCount));
-            Values = new ReadOnlySpan<float>(values, RowCount * ColumnCount).ToArray();
-            Blocks = new HostMatrix(
-                this,
-                new StoredTensor("a", type, new Shape(FirstPartRows, ColumnCount), _first.Data, ""),
-                new StoredTensor("b", type, new Shape(RowCount - FirstPartRows, ColumnCount), _second.Data, ""));
+            Values = [.. _first.Values, .. _second.Values];
+            Values.CopyTo(new Span<float>(_decoded.Data, RowCount * ColumnCount));
+            Blocks = new HostMatrix(this, _first.ToTensor("a"), _second.ToTensor("b"));
             Decoded = new HostMatrix(
                 this, new StoredTensor("c", DataType.Float32, new Shape(RowCount, ColumnCount), _decoded.Data, ""));
         }
@@ -91,26 +83,6 @@ public sealed unsafe class BlockMatrixTests
             _first.Dispose();
             _second.Dispose();
             _decoded.Dispose();
-        }
-
-        // Any bytes will do but for the scales, which must be numbers of a usual size.
-        private static GuardedMemory Fill(Random random, DataType type, int rowCount)
-        {
-            int blockCount = rowCount * ColumnCount / type.BlockLength();
-            GuardedMemory memory = new((long)blockCount * type.BlockBytes());
-            for (int i = 0; i < blockCount; i++)
-            {
-                Span<byte> block = new(memory.Data + (i * type.BlockBytes()), type.BlockBytes());
-                random.NextBytes(block);
-                int scale = type == DataType.GgufQ6K ? 208 : 0;
-                BinaryPrimitives.WriteHalfLittleEndian(block[scale..], (Half)(random.NextSingle() - 0.5f));
-                if (type is DataType.GgufQ41 or DataType.GgufQ51 or DataType.GgufQ4K or DataType.GgufQ5K)
-                {
-                    BinaryPrimitives.WriteHalfLittleEndian(block[2..], (Half)(random.NextSingle() - 0.5f));
-                }
-            }
-
-            return memory;
         }
     }
 

@@ -181,22 +181,22 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         {
             ref readonly HostMatrix.Part part = ref matrix.PartOf(row);
             int count = Math.Min(end, part.FirstRow + part.RowCount) - row;
-            if (input.TryGet(part.DataType, out FormedRows rows))
+            MatMulOutput target = output.FromColumn(row - firstRow);
+            bool isQuantized = input.TryGet(part.DataType, out FormedRows rows);
+            if (isQuantized && PackedLayout.IsPacked(part.DataType))
             {
                 long tile = (row - part.FirstRow) / PackedLayout.TileRows;
                 byte* tiles = part.Data + (tile * PackedLayout.TileBytes(part.DataType, matrix.ColumnCount));
                 _integers.MultiplyTiles(
-                    rows,
-                    part.DataType,
-                    tiles,
-                    count / PackedLayout.TileRows,
-                    _panels[worker],
-                    output.FromColumn(row - firstRow));
+                    rows, part.DataType, tiles, count / PackedLayout.TileRows, _panels[worker], target);
+            }
+            else if (isQuantized && part.RowCount >= PackedLayout.TileRows)
+            {
+                _integers.MultiplyRows(rows, part.DataType, part.Row(row), count, _panels[worker], target);
             }
             else
             {
-                MatMulKernel<TSimd, TVector>.Multiply(
-                    input.Floats, matrix, row, count, _panels[worker], output.FromColumn(row - firstRow));
+                MatMulKernel<TSimd, TVector>.Multiply(input.Floats, matrix, row, count, _panels[worker], target);
             }
 
             row += count;

@@ -67,14 +67,20 @@ internal readonly unsafe struct MatMulRow(float* data, float scale, bool add)
         }
     }
 
-    /// <summary>Writes the 16 values of a tile, each first multiplied with a factor of its own.</summary>
-    public void PutTile<TSimd, TVector>(float* values, float* factors)
+    /// <summary>Writes some of the 16 values of a tile, each as <see cref="Put"/> would.</summary>
+    public void PutRows<TSimd, TVector>(float* values, int count)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        for (int i = 0; i < PackedLayout.TileRows; i += TSimd.Width)
+        if (count == PackedLayout.TileRows)
         {
-            PutVector<TSimd, TVector>(i, TSimd.Multiply(TSimd.Load(values + i), TSimd.Load(factors + i)));
+            PutTile<TSimd, TVector>(values);
+            return;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            Put(i, values[i]);
         }
     }
 

@@ -63,8 +63,8 @@ internal static unsafe class ActivationQuantizer
                     SwapMiddle(upper).Store((short*)codes + column + 16);
                     break;
                 default:
-                    lower.Store((short*)codes + column);
-                    upper.Store((short*)codes + column + 16);
+                    EvenFirst(lower).Store((short*)codes + column);
+                    EvenFirst(upper).Store((short*)codes + column + 16);
                     break;
             }
         }
@@ -83,4 +83,13 @@ internal static unsafe class ActivationQuantizer
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> SwapMiddle(Vector256<short> values) => Vector256.Shuffle(
         values, Vector256.Create((short)0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15));
+
+    // Columns 0, 2, 4, … of 16, then 1, 3, 5, …
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<short> EvenFirst(Vector256<short> values)
+    {
+        Vector256<short> inHalves = Vector256.Shuffle(
+            values, Vector256.Create((short)0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15));
+        return Vector256.Shuffle(inHalves.AsInt64(), Vector256.Create(0L, 2, 1, 3)).AsInt16();
+    }
 }

@@ -7,14 +7,17 @@ internal readonly unsafe struct Operand
 {
     private readonly QuantizedRows _planes;
     private readonly QuantizedRows _tileShorts;
+    private readonly QuantizedRows _evenOddShorts;
     private readonly OperandForms _forms;
 
-    public Operand(MatMulInput floats, OperandForms forms, QuantizedRows planes, QuantizedRows tileShorts)
+    public Operand(
+        MatMulInput floats, OperandForms forms, QuantizedRows planes, QuantizedRows tileShorts, QuantizedRows evenOddShorts)
     {
         Floats = floats;
         _forms = forms;
         _planes = planes;
         _tileShorts = tileShorts;
+        _evenOddShorts = evenOddShorts;
     }
 
     public MatMulInput Floats { get; }
@@ -24,8 +27,14 @@ internal readonly unsafe struct Operand
     /// <summary>The rows as the kernel of a weight type wants them; <see langword="false"/> when it wants floats.</summary>
     public bool TryGet(DataType type, out FormedRows rows)
     {
-        QuantizedForm? form = _forms.IsQuantized ? QuantizedForms.Of(type, _forms.EightBit) : null;
-        rows = form == null ? default : new FormedRows(form == QuantizedForm.TileShorts ? _tileShorts : _planes, form.Value);
+        QuantizedForm? form = _forms.IsQuantized ? QuantizedForms.Of(type, _forms.EightBit, Count) : null;
+        rows = form switch
+        {
+            null => default,
+            QuantizedForm.TileShorts => new FormedRows(_tileShorts, form.Value),
+            QuantizedForm.EvenOddShorts => new FormedRows(_evenOddShorts, form.Value),
+            _ => new FormedRows(_planes, form.Value),
+        };
         return form != null;
     }
 
@@ -44,13 +53,27 @@ internal readonly unsafe struct Operand
             ActivationQuantizer.Quantize(
                 Floats.Row(row), _tileShorts.ColumnCount, QuantizedForm.TileShorts, maxCode, _tileShorts.Codes(row));
         }
+
+        if (_forms.EvenOddShorts)
+        {
+            ActivationQuantizer.Quantize(
+                Floats.Row(row), _evenOddShorts.ColumnCount, QuantizedForm.EvenOddShorts, maxCode, _evenOddShorts.Codes(row));
+        }
     }
 
     /// <summary>The rows at these places, in this order.</summary>
     public Operand Select(int* indices, int count) => new(
-        Floats.Select(indices, count), _forms, _planes.Select(indices, count), _tileShorts.Select(indices, count));
+        Floats.Select(indices, count),
+        _forms,
+        _planes.Select(indices, count),
+        _tileShorts.Select(indices, count),
+        _evenOddShorts.Select(indices, count));
 
     /// <summary>Consecutive rows from one on.</summary>
     public Operand From(int row, int count) => new(
-        Floats.From(row, count), _forms, _planes.From(row, count), _tileShorts.From(row, count));
+        Floats.From(row, count),
+        _forms,
+        _planes.From(row, count),
+        _tileShorts.From(row, count),
+        _evenOddShorts.From(row, count));
 }

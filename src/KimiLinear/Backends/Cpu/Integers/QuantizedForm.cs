@@ -13,6 +13,6 @@ internal enum QuantizedForm
     /// and <see cref="IIntegerSimd{TInteger,TVector}.OddBytes"/> give weights.</summary>
     TileShorts,
 
-    /// <summary>Signed 16-bit numbers in the order of the columns.</summary>
-    RowShorts,
+    /// <summary>Signed 16-bit numbers, of every 16 columns the even ones first, as weights come out of bytes in row order.</summary>
+    EvenOddShorts,
 }

@@ -1,0 +1,28 @@
+using System.Runtime.CompilerServices;
+
+namespace KimiLinear.Backends;
+
+/// <summary>Codes of 16 bits whose blocks have an offset, times <see cref="QuantizedForm.EvenOddShorts"/>.</summary>
+internal readonly struct OffsetShortDot : IPanelDot
+{
+    public static int ChunkCount => 16;
+
+    public static bool HasIntegerScales => false;
+
+    public static bool HasOffsets => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add<TIntegers, TInteger, TVector>(
+        ref TInteger s0, ref TInteger s1, ref TInteger s2, ref TInteger s3,
+        TInteger codes, TInteger x0, TInteger x1, TInteger x2, TInteger x3)
+        where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct =>
+        TIntegers.AddShorts(ref s0, ref s1, ref s2, ref s3, codes, x0, x1, x2, x3);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TInteger Total<TIntegers, TInteger, TVector>(TInteger sums)
+        where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct => sums;
+}
