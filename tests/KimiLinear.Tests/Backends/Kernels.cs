@@ -29,6 +29,34 @@ internal static class Kernels
         }
     }
 
+    /// <summary>
+    /// The widths the kernels for quantised weights can be tested in: 128 bits also where the runtime has to do without vector
+    /// instructions, in its portable form.
+    /// </summary>
+    public static TheoryData<string> IntegerWidths => new(
+        Enum.GetValues<SimdWidth>()
+            .Where(width => width <= CpuBackends.Widest || width == SimdWidth.Bits128)
+            .Select(width => width.ToString()));
+
+    public static void Run(string width, IIntegerKernelCheck check)
+    {
+        switch (Enum.Parse<SimdWidth>(width))
+        {
+            case SimdWidth.Scalar:
+                check.Run<SimdScalar, float, IntegerScalar, int>();
+                break;
+            case SimdWidth.Bits128:
+                check.Run<Simd128, Vector128<float>, Integer128, Vector128<int>>();
+                break;
+            case SimdWidth.Bits256:
+                check.Run<Simd256, Vector256<float>, Integer256, Vector256<int>>();
+                break;
+            default:
+                check.Run<Simd512, Vector512<float>, Integer512, Vector512<int>>();
+                break;
+        }
+    }
+
     public static float[] Random(Random random, int length, float scale = 1)
     {
         float[] values = new float[length];

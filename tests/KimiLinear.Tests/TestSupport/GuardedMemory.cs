@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace KimiLinear.Tests.TestSupport;
 
-/// <summary>Memory that ends where the process may read no further, as a mapped file can: one byte more ends the run.</summary>
+/// <summary>
+/// Memory that ends, or begins, where the process may read no further, as a mapped file can: one byte more ends the run.
+/// </summary>
 /// <remarks>Elsewhere than on Linux it is plain memory.</remarks>
 internal sealed unsafe partial class GuardedMemory : IDisposable
 {
@@ -14,7 +16,7 @@ internal sealed unsafe partial class GuardedMemory : IDisposable
     private readonly nint _start;
     private readonly nuint _length;
 
-    public GuardedMemory(long byteCount)
+    public GuardedMemory(long byteCount, bool atStart = false)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -26,12 +28,12 @@ internal sealed unsafe partial class GuardedMemory : IDisposable
         long usable = (byteCount + page - 1) / page * page;
         _length = (nuint)(usable + page);
         _start = Map(0, _length, ReadWrite, PrivateAnonymous, -1, 0);
-        if (_start == Failed || Protect(_start + (nint)usable, (nuint)page, NoAccess) != 0)
+        if (_start == Failed || Protect(atStart ? _start : _start + (nint)usable, (nuint)page, NoAccess) != 0)
         {
             throw new InvalidOperationException("The system gives no guarded memory.");
         }
 
-        Data = (byte*)_start + usable - byteCount;
+        Data = (byte*)_start + (atStart ? page : usable - byteCount);
     }
 
     public byte* Data { get; }

@@ -1,0 +1,171 @@
+using KimiLinear.Backends;
+using KimiLinear.Caching;
+using KimiLinear.Checkpoints;
+using KimiLinear.Model;
+using KimiLinear.Tensors;
+using KimiLinear.Tests.TestSupport;
+using Xunit;
+
+namespace KimiLinear.Tests.Model;
+
+/// <summary>Whole models with packed weights: against plain loops, and against themselves in other company and other pieces.</summary>
+public sealed class PackedModelTests
+{
+    // From this many tokens in a step on, four-bit weights are multiplied with activations of eight bits, unless told otherwise.
+    private const int LongStep = 32;
+
+    public static TheoryData<string, WeightFormat> Cases => PackedModels.Cases;
+
+    public static TheoryData<string, WeightFormat, ActivationPrecision> PrecisionCases =>
+        new MatrixTheoryData<string, WeightFormat, ActivationPrecision>(
+            PackedModels.Names, PackedModels.Formats, [ActivationPrecision.Int8, ActivationPrecision.Int16]);
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Forward_AnyThreadCount_GivesTheSameBits(string name, WeightFormat format)
+    {
+        float[] expected = RunAll(name, format, threadCount: 1);
+
+        foreach (int threadCount in (int[])[2, 3, 4, 5, 6, 7, 8])
+        {
+            TensorAssert.Identical(RunAll(name, format, threadCount), expected, $"{threadCount} threads");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Forward_ShortBatches_GiveTheSameBitsAsEachAlone(string name, WeightFormat format)
+    {
+        using KimiLinearModel model = PackedModels.Load(name, format, attention: AttentionForm.Absorbed);
+        int[][] inputs = [.. ((int[])[1, 9, 24, 31, 47]).Select((length, i) => PackedModels.Ids(length, seed: i))];
+        float[][] alone = [.. inputs.Select(ids => InPieces(model, ids, [LongStep - 1]))];
+        SequenceState[] sequences = [.. inputs.Select(_ => model.CreateSequence())];
+        float[][] together = [.. inputs.Select(_ => Array.Empty<float>())];
+        Random random = new(2);
+        int width = model.Config.VocabularySize;
+
+        while (sequences.Zip(inputs).Any(pair => pair.First.Length < pair.Second.Length))
+        {
+            List<(int Index, BatchEntry Entry)> step = [];
+            int room = LongStep - 1;
+            foreach (int i in Enumerable.Range(0, inputs.Length).Where(i => sequences[i].Length < inputs[i].Length && room > 0))
+            {
+                int start = sequences[i].Length;
+                int count = Math.Min(random.Next(1, room + 1), inputs[i].Length - start);
+                count = step.Count == 0 ? Math.Min(count, 7) : count;
+                step.Add((i, new BatchEntry(sequences[i], inputs[i].AsMemory(start, count), LogitsRequest.EveryToken)));
+                room -= count;
+            }
+
+            float[] logits = new float[(LongStep - 1 - room) * width];
+            model.Forward([.. step.Select(part => part.Entry)], logits);
+            int row = 0;
+            foreach ((int index, BatchEntry entry) in step)
+            {
+                together[index] = [.. together[index], .. logits.AsSpan(row * width, entry.TokenIds.Length * width)];
+                row += entry.TokenIds.Length;
+            }
+        }
+
+        for (int i = 0; i < inputs.Length; i++)
+        {
+            TensorAssert.Identical(together[i], alone[i], $"{inputs[i].Length} tokens");
+        }
+
+        Assert.All(sequences, sequence => sequence.Dispose());
+    }
+
+    [Theory]
+    [MemberData(nameof(PrecisionCases))]
+    public void Forward_OnePrecision_AnyPiecesGiveTheSameBits(string name, WeightFormat format, ActivationPrecision activations)
+    {
+        using KimiLinearModel model = PackedModels.Load(name, format, activations, attention: AttentionForm.Absorbed);
+        int[] ids = PackedModels.Ids(150);
+        float[] whole = model.EveryLogits(ids);
+
+        foreach (int[] pieces in (int[][])[[32], [33, 64], [100, 50], [1], [7, 31, 32]])
+        {
+            TensorAssert.Identical(InPieces(model, ids, pieces), whole, $"pieces of {string.Join(", ", pieces)}");
+        }
+    }
+
+    // How attention is computed follows the lengths of pieces, and another rounding can move an activation to the next code.
+    [Theory]
+    [MemberData(nameof(PrecisionCases))]
+    public void Forward_OnePrecisionAndAnyAttention_PiecesStayWithinSomeCodes(
+        string name, WeightFormat format, ActivationPrecision activations)
+    {
+        using KimiLinearModel model = PackedModels.Load(name, format, activations);
+        int[] ids = PackedModels.Ids(150);
+        float[] whole = model.EveryLogits(ids);
+
+        foreach (int[] pieces in (int[][])[[32], [33, 64], [100, 50]])
+        {
+            TensorAssert.Close(
+                InPieces(model, ids, pieces),
+                whole,
+                activations == ActivationPrecision.Int8 ? 1e-9 : 1e-9,
+                $"pieces of {string.Join(", ", pieces)}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Forward_AutomaticPrecision_IsTheOneThatTheLengthOfTheStepAsksFor(string name, WeightFormat format)
+    {
+        int[] ids = PackedModels.Ids(LongStep);
+        using KimiLinearModel automatic = PackedModels.Load(name, format);
+        using KimiLinearModel eight = PackedModels.Load(name, format, ActivationPrecision.Int8);
+        using KimiLinearModel fifteen = PackedModels.Load(name, format, ActivationPrecision.Int16);
+        RecordingObserver automaticLong = new();
+        RecordingObserver eightLong = new();
+        using SequenceState first = automatic.CreateSequence();
+        using SequenceState second = eight.CreateSequence();
+
+        automatic.EveryLogits(first, ids, LongStep, automaticLong);
+        eight.EveryLogits(second, ids, LongStep, eightLong);
+
+        TensorAssert.Identical(automatic.EveryLogits(ids[1..]), fifteen.EveryLogits(ids[1..]), "a shorter step");
+        for (int layer = 0; layer <= automatic.Config.LayerCount; layer++)
+        {
+            TensorAssert.Identical([.. automaticLong.Hidden[layer]], [.. eightLong.Hidden[layer]], $"hidden.{layer}");
+        }
+    }
+
+    private static float[] RunAll(string name, WeightFormat format, int threadCount)
+    {
+        using KimiLinearModel model = PackedModels.Load(name, format, threadCount: threadCount);
+        using SequenceState first = model.CreateSequence();
+        using SequenceState second = model.CreateSequence();
+        int[] ids = PackedModels.Ids(70);
+        float[] batchLogits = new float[(2 + 9) * model.Config.VocabularySize];
+
+        float[] prefill = model.EveryLogits(first, ids, ids.Length);
+        using SequenceState third = first.Fork();
+        int[] greedy = model.ContinueGreedily(first, prefill.AsSpan(^model.Config.VocabularySize..), 12);
+        model.Forward(
+            [
+                new BatchEntry(first, ids.AsMemory(4, 1), LogitsRequest.LastToken),
+                new BatchEntry(second, ids.AsMemory(0, 9), LogitsRequest.EveryToken),
+                new BatchEntry(third, ids.AsMemory(11, 1), LogitsRequest.LastToken),
+            ],
+            batchLogits);
+
+        return [.. prefill, .. greedy.Select(id => (float)id), .. batchLogits];
+    }
+
+    // Piece lengths follow each other, the last one again and again.
+    private static float[] InPieces(KimiLinearModel model, int[] ids, int[] pieceLengths)
+    {
+        using SequenceState sequence = model.CreateSequence();
+        List<float> logits = [];
+        for (int piece = 0; sequence.Length < ids.Length; piece++)
+        {
+            int length = pieceLengths[Math.Min(piece, pieceLengths.Length - 1)];
+            int end = Math.Min(sequence.Length + length, ids.Length);
+            logits.AddRange(model.EveryLogits(sequence, ids[sequence.Length..end], length));
+        }
+
+        return [.. logits];
+    }
+}

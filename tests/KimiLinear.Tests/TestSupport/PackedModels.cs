@@ -1,0 +1,72 @@
+using KimiLinear.Backends;
+using KimiLinear.Checkpoints;
+using KimiLinear.Configuration;
+using KimiLinear.Model;
+using KimiLinear.Tensors;
+using Xunit;
+
+namespace KimiLinear.Tests.TestSupport;
+
+/// <summary>Small models whose weights are packed, on any backend.</summary>
+internal static class PackedModels
+{
+    /// <summary>The trained small model, packed while it is loaded.</summary>
+    public const string Trained = "trained";
+
+    /// <summary>Random weights in matrices of odd numbers of blocks and tiles.</summary>
+    public const string Odd = "odd";
+
+    public static readonly string[] Names = [Trained, Odd];
+
+    public static readonly WeightFormat[] Formats = [WeightFormat.Q4, WeightFormat.Q8, WeightFormat.Q4Q8];
+
+    // Three blocks of columns, one in the experts; three, five and seven tiles of rows.
+    private static readonly KimiLinearConfig OddConfig = KimiLinearConfig.Load(Golden.TinyModel) with
+    {
+        HiddenDim = 96,
+        DenseDim = 160,
+        ExpertDim = 32,
+        ExpertCount = 7,
+        ActiveExpertCount = 3,
+        DeltaHeadCount = 3,
+        DeltaHeadDim = 32,
+        VocabularySize = 112,
+    };
+
+    public static TheoryData<string, WeightFormat> Cases => new MatrixTheoryData<string, WeightFormat>(Names, Formats);
+
+    /// <summary>Loads a model on a backend of the caller's choice.</summary>
+    public static KimiLinearModel Load(string name, WeightFormat format, Func<KimiLinearConfig, ComputeBackend> createBackend)
+    {
+        if (name == Trained)
+        {
+            return ModelLoader.Load(
+                Golden.TinyModel, new ModelLoadOptions { Format = format, ThreadCount = 1 }, createBackend, null, default);
+        }
+
+        Checkpoint checkpoint = new RandomWeights(OddConfig, format, seed: 1).Create(1, null, default);
+        ComputeBackend backend = createBackend(OddConfig);
+        Network network = new WeightBinder(checkpoint, backend, null, default).Bind();
+        return new KimiLinearModel(name, checkpoint, backend, network);
+    }
+
+    /// <summary>Loads a model on the CPU backend of a width, every job shared by all threads.</summary>
+    public static KimiLinearModel Load(
+        string name,
+        WeightFormat format,
+        ActivationPrecision activations = ActivationPrecision.Auto,
+        int threadCount = 2,
+        SimdWidth? width = null,
+        AttentionForm? attention = null)
+    {
+        CpuForms forms = new() { Activations = activations, SharesAllWork = true, LatentAttention = attention };
+        return Load(name, format, config => CpuBackends.Create(config, threadCount, width ?? CpuBackends.Widest, forms));
+    }
+
+    /// <summary>Token ids that every model has, the same in every run.</summary>
+    public static int[] Ids(int count, int seed = 1)
+    {
+        Random random = new(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => random.Next(OddConfig.VocabularySize))];
+    }
+}
