@@ -20,8 +20,8 @@ public sealed class ActivationQuantizerTests
         (QuantizedForm.BytePairs, ActivationQuantizer.MaxShort),
         (QuantizedForm.TileShorts, ActivationQuantizer.MaxByte),
         (QuantizedForm.TileShorts, ActivationQuantizer.MaxShort),
-        (QuantizedForm.RowShorts, ActivationQuantizer.MaxByte),
-        (QuantizedForm.RowShorts, ActivationQuantizer.MaxShort),
+        (QuantizedForm.EvenOddShorts, ActivationQuantizer.MaxByte),
+        (QuantizedForm.EvenOddShorts, ActivationQuantizer.MaxShort),
     ];
 
     public static TheoryData<string, int> Cases => [.. Forms.Select(pair => (pair.Form.ToString(), pair.MaxCode))];

@@ -101,7 +101,8 @@ public sealed unsafe class PackedPanelTests
                     (int block, int k) = (column / BlockColumns, column % BlockColumns);
                     int place = Fixture.Place(row, block);
                     Assert.Equal(matrix.RowScale(row), fixture.Panel.RowScales[row]);
-                    Assert.Equal(matrix.Scale(row, block), fixture.Panel.Scales[place]);
+                    Assert.Equal(
+                        (int)matrix.Scale(row, block) * 0x10001, BitConverter.SingleToInt32Bits(fixture.Panel.Scales[place]));
                     Assert.Equal(
                         matrix.Scale(row, block) * matrix.Zero(row, block) / PackedLayout.ZeroSteps, fixture.Panel.Offsets[place]);
                     Assert.Equal(matrix.Codes[i], fixture.Chunk(row, block, k / 4)[k % 4]);
@@ -152,7 +153,7 @@ public sealed unsafe class PackedPanelTests
         {
             foreach (int columns in ColumnCounts)
             {
-                CheckType<TSimd, TVector, TIntegers, TInteger, ByteDot>(DataType.PackedQ4, QuantizedForm.Bytes, columns);
+                CheckType<TSimd, TVector, TIntegers, TInteger, ScaledByteDot>(DataType.PackedQ4, QuantizedForm.Bytes, columns);
                 CheckType<TSimd, TVector, TIntegers, TInteger, ShortDot>(DataType.PackedQ8, QuantizedForm.TileShorts, columns);
             }
         }

@@ -17,9 +17,9 @@ public sealed unsafe class PackedProductTests
 {
     private const int BlockColumns = PackedLayout.BlockColumns;
 
-    private const string FusedHash = "d7912e7c181eb628f651e7137f64705114798d7c3eeac9a0fc3a1d9412f122fe";
+    private const string FusedHash = "0d6a4906c3dbe914269d5f1e48f7e6b512410c813a087eef55d3470dd49828fc";
 
-    private const string PlainHash = "13aae8221dada8d9c3fcec0ba54c8f690ed9a970f01bfee5b6f99493440e90f6";
+    private const string PlainHash = "f41f09421ab689795a03c7bcb51b6ff65842b08fe2fd955f7cf56968d8217cc4";
 
     private static readonly int[] TokenCounts = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 33];
 

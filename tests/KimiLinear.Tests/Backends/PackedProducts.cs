@@ -99,9 +99,14 @@ internal sealed class PackedProducts
             }
 
             float scale = _matrix.Scale(row, block);
-            sum = MultiplyAdd(scale, total * _sample.Scale(token, block), sum);
-            if (_matrix.Type == DataType.PackedQ4)
+            if (_matrix.Type == DataType.PackedQ8)
             {
+                sum = MultiplyAdd(scale, total * _sample.Scale(token, block), sum);
+            }
+            else
+            {
+                // Scales of four-bit blocks are integers and join the exact sum.
+                sum = MultiplyAdd(total * (int)scale, _sample.Scale(token, block), sum);
                 float zero = scale * _matrix.Zero(row, block) / PackedLayout.ZeroSteps;
                 sum = MultiplyAdd(zero, _sample.Offset(token, block), sum);
             }

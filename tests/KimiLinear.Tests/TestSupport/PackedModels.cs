@@ -41,13 +41,13 @@ internal static class PackedModels
         if (name == Trained)
         {
             return ModelLoader.Load(
-                Golden.TinyModel, new ModelLoadOptions { Format = format, ThreadCount = 1 }, createBackend, null, default);
+                Golden.TinyModel, new ModelLoadOptions { Format = format, ThreadCount = 1 }, (config, _) => createBackend(config), null, default);
         }
 
         Checkpoint checkpoint = new RandomWeights(OddConfig, format, seed: 1).Create(1, null, default);
         ComputeBackend backend = createBackend(OddConfig);
         Network network = new WeightBinder(checkpoint, backend, null, default).Bind();
-        return new KimiLinearModel(name, checkpoint, backend, network);
+        return new KimiLinearModel(name, checkpoint, backend, network, LatentPrecision.Float32);
     }
 
     /// <summary>Loads a model on the CPU backend of a width, every job shared by all threads.</summary>

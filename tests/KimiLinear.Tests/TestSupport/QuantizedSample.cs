@@ -36,12 +36,14 @@ internal sealed unsafe class QuantizedSample : IDisposable
         byte* codes = Rows.Codes(row);
         // the middle two of every four columns change places
         int swapped = (column % 4) switch { 1 => column + 1, 2 => column - 1, _ => column };
+        // of every 16 columns the even ones first
+        int evenFirst = (column / 16 * 16) + (column % 2 * 8) + (column % 16 / 2);
         return Form switch
         {
             QuantizedForm.Bytes => ((sbyte*)codes)[column],
             QuantizedForm.BytePairs => (256 * ((sbyte*)codes)[column]) + ((sbyte*)codes)[_columns + column],
             QuantizedForm.TileShorts => ((short*)codes)[swapped],
-            _ => ((short*)codes)[column],
+            _ => ((short*)codes)[evenFirst],
         };
     }
 
