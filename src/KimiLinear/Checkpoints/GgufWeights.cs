@@ -129,7 +129,10 @@ internal sealed unsafe class GgufWeights : IDisposable
         long partBytes = tensor.DataType.ByteCount(shape.ElementCount);
         for (int i = 0; i < names.Length; i++)
         {
-            Add(new StoredTensor(names[i], tensor.DataType, shape, tensor.Data + (i * partBytes), tensor.FilePath));
+            Add(new StoredTensor(names[i], tensor.DataType, shape, tensor.Data + (i * partBytes), tensor.FilePath)
+            {
+                IsMapped = true,
+            });
         }
     }
 
@@ -212,7 +215,7 @@ internal sealed unsafe class GgufWeights : IDisposable
     }
 
     private void Add(StoredTensor tensor, string name, Shape shape) =>
-        Add(new StoredTensor(name, tensor.DataType, shape, tensor.Data, tensor.FilePath));
+        Add(new StoredTensor(name, tensor.DataType, shape, tensor.Data, tensor.FilePath) { IsMapped = true });
 
     private void Add(StoredTensor tensor)
     {

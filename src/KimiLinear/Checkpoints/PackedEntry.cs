@@ -25,7 +25,7 @@ internal static class PackedEntry
             : null;
         if (packed is not { } type)
         {
-            return new StoredTensor(entry.Name, entry.Type.DataType!.Value, entry.Shape, data, filePath);
+            return new StoredTensor(entry.Name, entry.Type.DataType!.Value, entry.Shape, data, filePath) { IsMapped = true };
         }
 
         if (entry.Shape.Rank != 2 || entry.Shape[0] == 0 || PackedLayout.ColumnsOf(type, entry.Shape[1]) is not { } columns)
@@ -45,6 +45,9 @@ internal static class PackedEntry
         }
 
         string name = entry.Name[..^Q4Suffix.Length];
-        return new StoredTensor(name, type, new Shape(entry.Shape[0] * PackedLayout.TileRows, columns), data, filePath);
+        return new StoredTensor(name, type, new Shape(entry.Shape[0] * PackedLayout.TileRows, columns), data, filePath)
+        {
+            IsMapped = true,
+        };
     }
 }

@@ -28,6 +28,19 @@ internal sealed record RowChunk(StoredTensor Source, DataType Type, long FirstRo
     public unsafe ReadOnlySpan<byte> SourceData =>
         new(Source.Data + (Source.ByteCount / StoredRows.CountOf(Source) * FirstRow), checked((int)SourceBytes));
 
+    /// <summary>Gives up the memory that reading the source took, if it lies in a mapped file.</summary>
+    public unsafe void ReleaseSource()
+    {
+        if (Source.IsMapped)
+        {
+            ReadOnlySpan<byte> data = SourceData;
+            fixed (byte* first = data)
+            {
+                MappedPages.Release(first, data.Length);
+            }
+        }
+    }
+
     /// <summary>Cuts a tensor into chunks of whole tiles.</summary>
     public static IEnumerable<RowChunk> Of(StoredTensor source, DataType type)
     {

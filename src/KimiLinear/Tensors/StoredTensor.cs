@@ -32,6 +32,9 @@ internal sealed unsafe class StoredTensor
         ? PackedLayout.ByteCount(DataType, Shape)
         : DataType.ByteCount(Shape.ElementCount);
 
+    /// <summary>Whether the values lie in a mapped file, whose pages may be given up once they have been read.</summary>
+    public bool IsMapped { get; init; }
+
     /// <summary>The file the tensor lies in, for messages.</summary>
     public string FilePath { get; }
 }

@@ -60,6 +60,7 @@ internal sealed class ShardPacker(
             {
                 writer.Write(storedNames[chunk.Source.Name], bytes);
                 hash.AppendData(chunk.SourceData);
+                chunk.ReleaseSource();
                 if (chunk.IsLast)
                 {
                     hashes.Add(chunk.Source.Name, Convert.ToHexStringLower(hash.GetHashAndReset()));
