@@ -8,7 +8,7 @@ using Xunit;
 
 namespace KimiLinear.Tests.Model;
 
-/// <summary>Whole models with packed weights: against plain loops, and against themselves in other company and other pieces.</summary>
+/// <summary>Models with packed weights against plain loops, and against themselves in other company and other pieces.</summary>
 public sealed class PackedModelTests
 {
     // From this many tokens in a step on, four-bit weights are multiplied with activations of eight bits, unless told otherwise.

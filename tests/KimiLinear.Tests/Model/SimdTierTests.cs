@@ -5,7 +5,9 @@ using Xunit;
 
 namespace KimiLinear.Tests.Model;
 
-/// <summary>Golden checkpoints and packed weights on processors with narrower vectors, played by this one in a process of its own.</summary>
+/// <summary>
+/// Golden checkpoints and packed weights on processors with narrower vectors, played by this one in a process of its own.
+/// </summary>
 public sealed class SimdTierTests
 {
     [Theory]
@@ -28,8 +30,8 @@ public sealed class SimdTierTests
     public async Task PackedWeights_VectorsSwitchedOff_MatchThePlainLoops(string runtimeSwitch, string widestLeft)
     {
         SimdWidth left = NarrowerProcess.WidestLeft(runtimeSwitch, Enum.Parse<SimdWidth>(widestLeft));
-        string knownInput =
-            $"{typeof(PackedProductTests).FullName}.{nameof(PackedProductTests.MultiplyTiles_KnownInput_GivesTheSameBitsOnEveryMachine)}";
+        string knownInput = $"{typeof(PackedProductTests).FullName}."
+            + nameof(PackedProductTests.MultiplyTiles_KnownInput_GivesTheSameBitsOnEveryMachine);
         string model =
             $"{typeof(PackedModelTests).FullName}.{nameof(PackedModelTests.Forward_AnyPrecision_IsNearThePlainLoops)}";
 
@@ -44,7 +46,8 @@ public sealed class SimdTierTests
         IEnumerable<string> expected = Enum.GetValues<SimdWidth>()
             .Where(width => width <= left || width == SimdWidth.Bits128)
             .Select(width => $"{knownInput}(width: \"{width}\")")
-            .Concat(PackedModels.Formats.Select(format => $"{model}(name: \"{PackedModels.Odd}\", format: {format}, width: \"{left}\")"));
+            .Concat(PackedModels.Formats.Select(
+                format => $"{model}(name: \"{PackedModels.Odd}\", format: {format}, width: \"{left}\")"));
         Assert.Superset(expected.ToHashSet(), passed.ToHashSet());
     }
 

@@ -12,7 +12,7 @@ namespace KimiLinear.Tests.TestSupport;
 /// <remarks>Weights are packed once; what their models dispose of does not include them.</remarks>
 internal static class PackedModels
 {
-    /// <summary>The trained small model, packed while it is loaded.</summary>
+    /// <summary>The trained small model.</summary>
     public const string Trained = "trained";
 
     /// <summary>Random weights in matrices of odd numbers of blocks and tiles.</summary>
@@ -26,7 +26,7 @@ internal static class PackedModels
 
     private static readonly KimiLinearConfig TrainedConfig = KimiLinearConfig.Load(Golden.TinyModel);
 
-    // Three blocks of columns, one in the experts; three, five and seven tiles of rows.
+    // Three blocks of columns, one in the experts; two, five, six, seven and ten tiles of rows.
     private static readonly KimiLinearConfig OddConfig = TrainedConfig with
     {
         HiddenDim = 96,
@@ -46,7 +46,9 @@ internal static class PackedModels
     /// <summary>Loads a model on a backend of the caller's choice.</summary>
     public static KimiLinearModel Load(string name, WeightFormat format, Func<KimiLinearConfig, ComputeBackend> createBackend)
     {
-        Checkpoint weights = Weights.GetOrAdd((name, format), key => new Lazy<Checkpoint>(() => Pack(key.Name, key.Format))).Value;
+        Checkpoint weights = Weights
+            .GetOrAdd((name, format), key => new Lazy<Checkpoint>(() => Pack(key.Name, key.Format)))
+            .Value;
         var shared = Checkpoint.InMemory(name, weights.Tensors, memory: []);
         ComputeBackend backend = createBackend(name == Trained ? TrainedConfig : OddConfig);
         Network network = new WeightBinder(shared, backend, progress: null, default).Bind();
