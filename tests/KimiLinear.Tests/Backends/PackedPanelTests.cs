@@ -102,8 +102,8 @@ public sealed unsafe class PackedPanelTests
                     int place = Fixture.Place(row, block);
                     Assert.Equal(matrix.RowScale(row), fixture.Panel.RowScales[row]);
                     Assert.Equal(matrix.Scale(row, block), fixture.Panel.Scales[place]);
-                    Assert.Equal(
-                        matrix.Scale(row, block) * matrix.Zero(row, block) / PackedLayout.ZeroSteps, fixture.Panel.Offsets[place]);
+                    float offset = matrix.Scale(row, block) * matrix.Zero(row, block) / PackedLayout.ZeroSteps;
+                    Assert.Equal(offset, fixture.Panel.Offsets[place]);
                     Assert.Equal(matrix.Codes[i], fixture.Chunk(row, block, k / 4)[k % 4]);
                 }
             }
