@@ -137,7 +137,7 @@ public sealed class ActivationQuantizerTests
 
                 using QuantizedSample sample = Quantize(source, form, maxCode);
 
-                Assert.False(float.IsFinite(sample.Scale(0, 1)), $"{wrong} in column {place} became a scale of {sample.Scale(0, 1)}.");
+                Assert.False(float.IsFinite(sample.Scale(0, 1)), $"{wrong} in column {place} must leave no scale.");
                 Assert.False(float.IsFinite(sample.Offset(0, 1)), $"{wrong} in column {place} must leave no offset.");
                 foreach (int column in Enumerable.Range(0, source.Length).Where(column => column / BlockColumns != 1))
                 {

@@ -167,7 +167,10 @@ public sealed unsafe class IntegerSimdTests
     {
         // Beyond 2^24 the conversion must round; sums of a block reach 32 · 128 · 16383.
         private static readonly int[] Extremes =
-            [0, 1, -1, 1 << 24, (1 << 24) + 1, -(1 << 24) - 1, (1 << 25) + 2, (1 << 25) + 6, 67_104_768, int.MaxValue, int.MinValue];
+        [
+            0, 1, -1, 1 << 24, (1 << 24) + 1, -(1 << 24) - 1, (1 << 25) + 2, (1 << 25) + 6, 67_104_768, int.MaxValue,
+            int.MinValue,
+        ];
 
         public void Run<TSimd, TVector, TIntegers, TInteger>()
             where TSimd : struct, ISimd<TVector>

@@ -1,9 +1,12 @@
 using KimiLinear.Backends;
 using KimiLinear.Tests.TestSupport;
+using Xunit;
 
 namespace KimiLinear.Tests.Backends;
 
-/// <summary>Where products go: rows with a gap between them, in memory that ends or begins where the process may write no further.</summary>
+/// <summary>
+/// Where products go: rows with a gap between them, in memory that ends or begins where the process may write no further.
+/// </summary>
 internal sealed unsafe class PackedOutput : IDisposable
 {
     // Odd, so that rows begin at any address.
@@ -79,7 +82,7 @@ internal sealed unsafe class PackedOutput : IDisposable
         {
             if (BitConverter.SingleToUInt32Bits(actual[i]) != BitConverter.SingleToUInt32Bits(expected[i]))
             {
-                Xunit.Assert.Fail($"{what}: value {i} of {expected.Length} is {actual[i]:R}, but must be {expected[i]:R}.");
+                Assert.Fail($"{what}: value {i} of {expected.Length} is {actual[i]:R}, but must be {expected[i]:R}.");
             }
         }
     }

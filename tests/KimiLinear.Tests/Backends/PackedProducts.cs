@@ -5,7 +5,7 @@ using Xunit;
 
 namespace KimiLinear.Tests.Backends;
 
-/// <summary>Products of quantised activations with a packed matrix in plain loops, and how far they are from the exact ones.</summary>
+/// <summary>Products of quantised activations with a packed matrix in plain loops, and how exact they are.</summary>
 internal sealed class PackedProducts
 {
     private readonly PackedMatrix _matrix;

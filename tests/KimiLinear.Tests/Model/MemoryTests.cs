@@ -1,3 +1,4 @@
+using KimiLinear.Backends;
 using KimiLinear.Caching;
 using KimiLinear.Checkpoints;
 using KimiLinear.Model;
@@ -104,16 +105,40 @@ public sealed class MemoryTests
     public void Forward_DecodeSteps_AllocateNothing(string modelName, string backend)
     {
         using KimiLinearModel model = Backend.Load(Golden.Model(modelName), backend);
-        float[] logits = new float[model.Config.VocabularySize];
-        MeasureDecode(model, logits);
 
-        // Something unrelated in the process may allocate at times; what a step does shows every time.
-        (long Thread, long Process, long Native)[] bytes =
-            [.. Enumerable.Range(0, 4).Select(_ => MeasureDecode(model, logits))];
+        AssertDecodeAllocatesNothing(model);
+    }
 
-        Assert.All(bytes, measured => Assert.Equal(0, measured.Thread));
-        Assert.Equal(0, bytes.Min(measured => measured.Process));
-        Assert.All(bytes, measured => Assert.Equal(0, measured.Native));
+    [Theory]
+    [MemberData(nameof(PackedModels.Cases), MemberType = typeof(PackedModels))]
+    public void Forward_DecodeStepsWithPackedWeights_AllocateNothing(string name, WeightFormat format)
+    {
+        foreach (SimdWidth width in Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest))
+        {
+            using KimiLinearModel model = PackedModels.Load(name, format, width: width);
+
+            AssertDecodeAllocatesNothing(model);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(PackedModels.Cases), MemberType = typeof(PackedModels))]
+    public void Dispose_PackedModelAfterStepsOfAnyLength_MemoryWasFlatAndReturns(string name, WeightFormat format)
+    {
+        PackedModels.Load(name, format).Dispose();
+        long before = NativeBuffer.AllocatedBytes;
+        KimiLinearModel model = PackedModels.Load(name, format);
+        model.EveryLogits(PackedModels.Ids(100));
+        long warm = NativeBuffer.AllocatedBytes;
+
+        foreach (int length in (int[])[1, 7, 8, 31, 32, 33, 99])
+        {
+            model.EveryLogits(PackedModels.Ids(length));
+        }
+
+        Assert.Equal(warm, NativeBuffer.AllocatedBytes);
+        model.Dispose();
+        Assert.Equal(before, NativeBuffer.AllocatedBytes);
     }
 
     [Fact]
@@ -166,6 +191,20 @@ public sealed class MemoryTests
         model.Dispose();
 
         Assert.False(folder.IsMapped());
+    }
+
+    private static void AssertDecodeAllocatesNothing(KimiLinearModel model)
+    {
+        float[] logits = new float[model.Config.VocabularySize];
+        MeasureDecode(model, logits);
+
+        // Something unrelated in the process may allocate at times; what a step does shows every time.
+        (long Thread, long Process, long Native)[] bytes =
+            [.. Enumerable.Range(0, 4).Select(_ => MeasureDecode(model, logits))];
+
+        Assert.All(bytes, measured => Assert.Equal(0, measured.Thread));
+        Assert.Equal(0, bytes.Min(measured => measured.Process));
+        Assert.All(bytes, measured => Assert.Equal(0, measured.Native));
     }
 
     private static (long Thread, long Process, long Native) MeasureDecode(KimiLinearModel model, float[] logits)

@@ -1,4 +1,6 @@
+using KimiLinear.Backends;
 using KimiLinear.Caching;
+using KimiLinear.Checkpoints;
 using KimiLinear.Model;
 using KimiLinear.Tensors;
 using KimiLinear.Tests.TestSupport;
@@ -57,6 +59,23 @@ public sealed class PoisonedMemoryTests : IDisposable
     }
 
     [Theory]
+    [MemberData(nameof(PackedModels.Cases), MemberType = typeof(PackedModels))]
+    public void Forward_PackedWeightsInPoisonedMemory_GivesTheSameBits(string name, WeightFormat format)
+    {
+        int[] ids = PackedModels.Ids(70);
+        foreach (SimdWidth width in Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest))
+        {
+            NativeBuffer.PoisonsNewMemory = false;
+            float[] expected = RunPacked(name, format, width, ids);
+            NativeBuffer.PoisonsNewMemory = true;
+
+            float[] poisoned = RunPacked(name, format, width, ids);
+
+            TensorAssert.Identical(poisoned, expected, $"{width}");
+        }
+    }
+
+    [Theory]
     [MemberData(nameof(Backend.Names), MemberType = typeof(Backend))]
     public void Restore_PoisonedMemory_ContinuesAsUninterrupted(string backend)
     {
@@ -74,4 +93,15 @@ public sealed class PoisonedMemoryTests : IDisposable
         TensorAssert.Identical(model.Decode(fork, 1, 2, 3), uninterrupted, "fork");
         TensorAssert.Identical(model.Decode(restored, 1, 2, 3), uninterrupted, "restored");
     }
+
+    // Long steps, short ones, and single tokens, each in new memory.
+    private static float[] RunPacked(string name, WeightFormat format, SimdWidth width, int[] ids) =>
+    [
+        .. ((int[])[70, 13, 5, 1]).SelectMany(pieceLength =>
+        {
+            using KimiLinearModel model = PackedModels.Load(name, format, width: width);
+            using SequenceState sequence = model.CreateSequence();
+            return model.EveryLogits(sequence, ids, pieceLength);
+        }),
+    ];
 }

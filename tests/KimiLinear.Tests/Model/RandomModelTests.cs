@@ -98,13 +98,14 @@ public sealed class RandomModelTests
         }
     }
 
-    [Fact]
-    public void CreateRandom_BFloat16_ComputesFiniteLogitsThatDependOnTheSeed()
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void CreateRandom_AnyFormat_ComputesFiniteLogitsThatDependOnTheSeed(WeightFormat format)
     {
-        using KimiLinearModel model = KimiLinearModel.CreateRandom(Config, WeightFormat.BFloat16, seed: 5);
+        using KimiLinearModel model = KimiLinearModel.CreateRandom(Config, format, seed: 5);
         using KimiLinearModel same = KimiLinearModel.CreateRandom(
-            Config, WeightFormat.BFloat16, new ModelLoadOptions { ThreadCount = 1 }, seed: 5);
-        using KimiLinearModel other = KimiLinearModel.CreateRandom(Config, WeightFormat.BFloat16, seed: 6);
+            Config, format, new ModelLoadOptions { ThreadCount = 1 }, seed: 5);
+        using KimiLinearModel other = KimiLinearModel.CreateRandom(Config, format, seed: 6);
         int[] ids = [.. Enumerable.Range(0, 100)];
 
         float[] logits = model.EveryLogits(ids);

@@ -94,7 +94,8 @@ internal sealed unsafe class PackedMatrix : IDisposable
                 codes.Fill(extremes[random.Next(extremes.Length)]);
             }
 
-            ushort* header = (ushort*)(tile + PackedLayout.HeaderOffset(Type, block) + (block % 2 * (PackedLayout.HeaderBytes / 2)));
+            long offset = PackedLayout.HeaderOffset(Type, block) + (block % 2 * (PackedLayout.HeaderBytes / 2));
+            ushort* header = (ushort*)(tile + offset);
             for (int row = 0; Type == DataType.PackedQ8 && row < PackedLayout.TileRows; row++)
             {
                 header[row] = (ushort)(BitConverter.SingleToUInt32Bits(random.NextSingle() - 0.5f) >> 16);
