@@ -14,6 +14,10 @@ internal readonly unsafe struct StripRows<TSimd, TVector, TIntegers, TInteger>(
 
     public long RowBytes { get; } = type.ByteCount(columnCount);
 
+    public byte* Start => rows;
+
+    public byte* End => rows + (rowCount * RowBytes);
+
     public int BlockCount => columnCount / QuantizedRows.BlockColumns;
 
     /// <summary>Bytes of a row in one strip.</summary>
