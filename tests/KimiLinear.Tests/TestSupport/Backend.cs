@@ -1,6 +1,7 @@
 using KimiLinear.Backends;
 using KimiLinear.Configuration;
 using KimiLinear.Model;
+using KimiLinear.Tensors;
 using Xunit;
 
 namespace KimiLinear.Tests.TestSupport;
@@ -38,9 +39,13 @@ internal static class Backend
 
     private static IEnumerable<SimdWidth> Widths => Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest);
 
-    public static ComputeBackend Create(string name, KimiLinearConfig config, int threadCount)
+    public static ComputeBackend Create(
+        string name,
+        KimiLinearConfig config,
+        int threadCount,
+        ActivationPrecision activations = ActivationPrecision.Auto)
     {
-        CpuForms forms = new() { SharesAllWork = true };
+        CpuForms forms = new() { SharesAllWork = true, Activations = activations };
         return name switch
         {
             Reference => new ReferenceBackend(config),
@@ -53,6 +58,10 @@ internal static class Backend
         ComputeBackend Widest(CpuForms chosen) => CpuBackends.Create(config, threadCount, CpuBackends.Widest, chosen);
     }
 
-    public static KimiLinearModel Load(string directory, string backend, int threadCount = 2) =>
-        ModelLoader.Load(directory, new ModelLoadOptions(), config => Create(backend, config, threadCount), null, default);
+    public static KimiLinearModel Load(
+        string directory,
+        string backend,
+        int threadCount = 2,
+        ActivationPrecision activations = ActivationPrecision.Auto) => ModelLoader.Load(
+            directory, new ModelLoadOptions(), config => Create(backend, config, threadCount, activations), null, default);
 }
