@@ -153,9 +153,9 @@ public sealed unsafe class GgufKernelTests
         }
     }
 
-    // Rows that fill no tile or no panel, and blocks that fill no strip where the type allows that.
+    // Rows that fill no tile or no panel, and blocks that fill no strip, where the type allows that, or no pair.
     private static (int Rows, int Columns)[] Sizes(DataType type) => type.BlockLength() == QuantizedRows.BlockColumns
-        ? [(16, 32), (37, 352), (150, 96)]
+        ? [(16, 64), (37, 352), (16, 288), (150, 96)]
         : [(16, 256), (37, 768), (150, 256)];
 
     private static float[] Multiply(IntegerKernels kernels, Operand x, GgufRows rows, int firstRow = 0)
@@ -199,7 +199,7 @@ public sealed unsafe class GgufKernelTests
 
     // Codes and offsets are summed apart and may cancel; scales are at most 1/2, 6-bit factors 63, codes 31.
     private static double Offsets(DataType type, float[] input) =>
-        (StripLayout.HasOffsets(type) ? 0.5 * 32 : 0)
+        (type is DataType.GgufQ80 or DataType.GgufQ6K ? 0 : 0.5 * 32)
         * (type is DataType.GgufQ4K or DataType.GgufQ5K ? 63 : 1)
         * input.Sum(Math.Abs);
 
@@ -214,7 +214,7 @@ public sealed unsafe class GgufKernelTests
         public Activations(int count, int columnCount, DataType type, bool eightBit, float? value = null)
         {
             (Count, _columnCount) = (count, columnCount);
-            _maxCode = eightBit ? 127 : 16383;
+            _maxCode = eightBit && StripLayout.HasNibbles(type) ? 127 : 16383;
             _memory = new GuardedMemory((long)count * columnCount * sizeof(float));
             Span<float> values = new(_memory.Data, count * columnCount);
             Kernels.Random(new Random(count), values.Length).CopyTo(values);
@@ -224,7 +224,7 @@ public sealed unsafe class GgufKernelTests
             }
 
             MatMulInput floats = new((float*)_memory.Data, columnCount, count);
-            Operand = _buffer.Reserve(floats, columnCount, OperandForms.For(DataTypeSet.Of(type), eightBit));
+            Operand = _buffer.Reserve(floats, columnCount, OperandForms.For(DataTypeSet.Of(type), eightBit, isExpert: true));
             for (int t = 0; t < count; t++)
             {
                 Operand.Quantize(t);

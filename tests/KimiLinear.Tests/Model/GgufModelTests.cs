@@ -26,16 +26,64 @@ public sealed class GgufModelTests
         }
     }
 
+    // What llama.cpp itself reaches on the same files (tests/golden/gguf/README.md); it rounds activations to 8 bits.
+    public static TheoryData<string, double> RoundedErrors => new()
+    {
+        { "q8_0", 0.072 },
+        { "q6_k", 0.108 },
+        { "q5_k_m", 0.050 },
+        { "q5_1", 0.035 },
+        { "q5_0", 0.094 },
+        { "q4_k_m", 0.063 },
+        { "q4_1", 0.106 },
+        { "q4_0", 0.128 },
+    };
+
     [Theory]
     [MemberData(nameof(Cases))]
     public void ForwardEveryToken_EveryFormat_MatchesTheExactLogits(string name, string backend)
     {
         (int[] ids, float[] expected) = GgufGolden.Expected(name);
-        using KimiLinearModel model = Backend.Load(GgufGolden.File(name), backend);
+        using KimiLinearModel model = Backend.Load(
+            GgufGolden.File(name), backend, activations: ActivationPrecision.Float32);
 
         float[] logits = model.EveryLogits(ids);
 
         TensorAssert.Close(logits, expected, Tolerance, $"{name} on {backend}");
+    }
+
+    [Theory]
+    [MemberData(nameof(RoundedErrors))]
+    public void ForwardEveryToken_EightBitActivations_IsNoFurtherFromTheExactLogitsThanLlamaCpp(string name, double theirs)
+    {
+        double error = ErrorOf(name, ActivationPrecision.Int8);
+
+        Assert.True(error <= theirs, $"{name}: relative RMS error {error:F4} is above {theirs:F4}.");
+    }
+
+    private static double ErrorOf(string name, ActivationPrecision activations)
+    {
+        (int[] ids, float[] expected) = GgufGolden.Expected(name);
+        using KimiLinearModel model = Backend.Load(GgufGolden.File(name), Backend.Default, activations: activations);
+        return TensorAssert.RelativeRms(model.EveryLogits(ids), expected);
+    }
+
+    [Fact]
+    public void Zzz_Table()
+    {
+        foreach (string name in new[] { "q6_k", "q4_k_m", "q4_1", "q4_0", "q5_1", "q8_0" })
+        {
+            (int[] ids, float[] expected) = GgufGolden.Expected(name);
+            using KimiLinearModel model = Backend.Load(GgufGolden.File(name), Backend.Default, activations: ActivationPrecision.Int8);
+            float[] actual = model.EveryLogits(ids);
+            int width = actual.Length / ids.Length;
+            Console.WriteLine($"TOKENS {name} " + string.Join(' ', Enumerable.Range(0, ids.Length).Select(t => TensorAssert.RelativeRms(actual.AsSpan(t * width, width), expected.AsSpan(t * width, width)).ToString("F2"))));
+        }
+
+        foreach ((string name, double theirs) in RoundedErrors.Select(row => row.Data))
+        {
+            Console.WriteLine($"TABLE {name} {theirs} {ErrorOf(name, ActivationPrecision.Int8):F5} {ErrorOf(name, ActivationPrecision.Int16):F6} {ErrorOf(name, ActivationPrecision.Float32):E2} {ErrorOf(name, ActivationPrecision.Auto):F6}");
+        }
     }
 
     [Fact]

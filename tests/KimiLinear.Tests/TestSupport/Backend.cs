@@ -48,9 +48,18 @@ internal static class Backend
 
     private static IEnumerable<SimdWidth> Widths => Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest);
 
-    public static ComputeBackend Create(string name, KimiLinearConfig config, int threadCount)
+    public static ComputeBackend Create(
+        string name,
+        KimiLinearConfig config,
+        int threadCount,
+        ActivationPrecision activations = ActivationPrecision.Auto)
     {
-        CpuForms forms = new() { SharesAllWork = true, AttentionArithmetic = AttentionArithmetic.Float32 };
+        CpuForms forms = new()
+        {
+            SharesAllWork = true,
+            Activations = activations,
+            AttentionArithmetic = AttentionArithmetic.Float32,
+        };
         CpuForms integers = forms with { AttentionArithmetic = AttentionArithmetic.Int16 };
         return name switch
         {
@@ -74,6 +83,10 @@ internal static class Backend
     private static ModelLoadOptions Options(string name) =>
         new() { LatentCache = name is Integers or AbsorbedIntegers ? LatentPrecision.Int16 : LatentPrecision.Float32 };
 
-    public static KimiLinearModel Load(string directory, string backend, int threadCount = 2) =>
-        ModelLoader.Load(directory, Options(backend), (config, _) => Create(backend, config, threadCount), null, default);
+    public static KimiLinearModel Load(
+        string directory,
+        string backend,
+        int threadCount = 2,
+        ActivationPrecision activations = ActivationPrecision.Auto) => ModelLoader.Load(
+            directory, Options(backend), (config, _) => Create(backend, config, threadCount, activations), null, default);
 }

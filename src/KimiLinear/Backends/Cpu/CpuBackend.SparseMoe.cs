@@ -16,7 +16,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         var sharedGateUp = (HostMatrix?)weights.SharedGateUp;
         var sharedDown = (HostMatrix?)weights.SharedDown;
         DataTypeSet first = gateUp.DataTypes | (sharedGateUp?.DataTypes ?? default);
-        Operand normed = Norm(hidden, weights.Norm, tokenCount, FormsFor(first, tokenCount));
+        Operand normed = Norm(hidden, weights.Norm, tokenCount, FormsFor(first, tokenCount, isExpert: true));
         Route(weights, normed, tokenCount);
         int visits = tokenCount * Config.ActiveExpertCount;
         observer?.OnRouted(
@@ -47,14 +47,14 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             _innerOperand,
             new MatMulInput(job.Inner, 2L * Config.ExpertDim, visits),
             Config.ExpertDim,
-            FormsFor(down.DataTypes, tokenCount));
+            FormsFor(down.DataTypes, tokenCount, isExpert: true));
         if (sharedDown is not null)
         {
             job.SharedInnerOperand = Quantize(
                 _sharedOperand,
                 new MatMulInput(job.SharedInner, sharedGateUp!.RowCount, tokenCount),
                 sharedDown.ColumnCount,
-                FormsFor(sharedDown.DataTypes, tokenCount));
+                FormsFor(sharedDown.DataTypes, tokenCount, isExpert: true));
         }
 
         Run(ref job, multiplications / 2);

@@ -130,12 +130,12 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         _attention.Dispose();
     }
 
-    private OperandForms FormsFor(DataTypeSet types, int tokenCount) => _forms.Activations switch
+    private OperandForms FormsFor(DataTypeSet types, int tokenCount, bool isExpert = false) => _forms.Activations switch
     {
         ActivationPrecision.Float32 => default,
-        ActivationPrecision.Int8 => OperandForms.For(types, eightBit: true),
-        ActivationPrecision.Int16 => OperandForms.For(types, eightBit: false),
-        _ => OperandForms.For(types, eightBit: tokenCount >= EightBitThreshold),
+        ActivationPrecision.Int8 => OperandForms.For(types, eightBit: true, isExpert),
+        ActivationPrecision.Int16 => OperandForms.For(types, eightBit: false, isExpert),
+        _ => OperandForms.For(types, eightBit: tokenCount >= EightBitThreshold, isExpert),
     };
 
     private Operand Norm(Tensor hidden, Tensor norm, int tokenCount, OperandForms forms)
@@ -190,7 +190,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
                 _integers.MultiplyTiles(
                     rows, part.DataType, tiles, count / PackedLayout.TileRows, _panels[worker], target);
             }
-            else if (isQuantized && part.RowCount >= PackedLayout.TileRows)
+            else if (isQuantized && StripLayout.Fits(part.RowCount, matrix.ColumnCount))
             {
                 _integers.MultiplyRows(rows, part.DataType, part.Row(row), count, _panels[worker], target);
             }

@@ -39,9 +39,15 @@ internal static class CpuBackends
     /// <summary>The kernels for quantised weights in vectors of a width.</summary>
     public static IntegerKernels IntegersOf(SimdWidth width) => width switch
     {
-        SimdWidth.Bits512 => new IntegerKernels<Simd512, Vector512<float>, Integer512, Vector512<int>>(),
-        SimdWidth.Bits256 => new IntegerKernels<Simd256, Vector256<float>, Integer256, Vector256<int>>(),
-        SimdWidth.Bits128 => new IntegerKernels<Simd128, Vector128<float>, Integer128, Vector128<int>>(),
-        _ => new IntegerKernels<SimdScalar, float, IntegerScalar, int>(),
+        SimdWidth.Bits512 => new IntegerKernels<Simd512, Vector512<float>, Integer512, Vector512<int>>(
+            new StripKernels<Simd512, Vector512<float>, Integer512, Vector512<int>>()),
+        SimdWidth.Bits256 => new IntegerKernels<Simd256, Vector256<float>, Integer256, Vector256<int>>(
+            new StripKernels<Simd256, Vector256<float>, Integer256, Vector256<int>>()),
+        SimdWidth.Bits128 => new IntegerKernels<Simd128, Vector128<float>, Integer128, Vector128<int>>(
+            new StripKernels<Simd128, Vector128<float>, Integer128, Vector128<int>>()),
+
+        // Segments have 128 bits; the runtime computes with them on any machine.
+        _ => new IntegerKernels<SimdScalar, float, IntegerScalar, int>(
+            new StripKernels<Simd128, Vector128<float>, Integer128, Vector128<int>>()),
     };
 }

@@ -29,9 +29,12 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> LoadBFloat16(ushort* source) => (Widen(source) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadFloat16(ushort* source)
+    public static Vector128<float> LoadFloat16(ushort* source) => FromFloat16(Widen(source));
+
+    /// <summary>The half-precision numbers in the lower halves of the lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FromFloat16(Vector128<uint> bits)
     {
-        Vector128<uint> bits = Widen(source);
         Vector128<uint> sign = (bits & Vector128.Create(0x8000u)) << 16;
         // The exponent is re-biased by a multiplication, which is exact and also right for subnormal numbers.
         Vector128<float> rebias = Vector128.Create(Float16Weights.ExponentRebias);

@@ -28,9 +28,12 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> LoadBFloat16(ushort* source) => (Widen(source) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadFloat16(ushort* source)
+    public static Vector256<float> LoadFloat16(ushort* source) => FromFloat16(Widen(source));
+
+    /// <summary>The half-precision numbers in the lower halves of the lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromFloat16(Vector256<uint> bits)
     {
-        Vector256<uint> bits = Widen(source);
         Vector256<uint> sign = (bits & Vector256.Create(0x8000u)) << 16;
         // The exponent is re-biased by a multiplication, which is exact and also right for subnormal numbers.
         Vector256<float> rebias = Vector256.Create(Float16Weights.ExponentRebias);

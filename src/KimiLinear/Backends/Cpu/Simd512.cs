@@ -28,9 +28,12 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> LoadBFloat16(ushort* source) => (Widen(source) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadFloat16(ushort* source)
+    public static Vector512<float> LoadFloat16(ushort* source) => FromFloat16(Widen(source));
+
+    /// <summary>The half-precision numbers in the lower halves of the lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromFloat16(Vector512<uint> bits)
     {
-        Vector512<uint> bits = Widen(source);
         Vector512<uint> sign = (bits & Vector512.Create(0x8000u)) << 16;
         // The exponent is re-biased by a multiplication, which is exact and also right for subnormal numbers.
         Vector512<float> rebias = Vector512.Create(Float16Weights.ExponentRebias);

@@ -70,6 +70,21 @@ internal static unsafe class ActivationQuantizer
         }
     }
 
+    /// <summary>Turns a row of <see cref="QuantizedForm.Bytes"/> into <see cref="QuantizedForm.EvenOddShorts"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void Widen(byte* bytes, int columnCount, byte* shorts)
+    {
+        for (int column = 0; column < columnCount; column += 16)
+        {
+            Vector128<short> pairs = Vector128.Load((short*)(bytes + column));
+            ((pairs << 8) >> 8).Store((short*)shorts + column);
+            (pairs >> 8).Store((short*)shorts + column + 8);
+        }
+
+        int statistics = 2 * sizeof(float) * (columnCount / QuantizedRows.BlockColumns);
+        Buffer.MemoryCopy(bytes + (2L * columnCount), shorts + (2L * columnCount), statistics, statistics);
+    }
+
     // NaN comes through: the largest of anything and NaN is NaN.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float MaxMagnitude(Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, Vector256<float> x3)

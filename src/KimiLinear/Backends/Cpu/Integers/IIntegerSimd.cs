@@ -3,9 +3,7 @@ namespace KimiLinear.Backends;
 /// <summary>The integer operations the kernels for quantised weights are written in; a lane of 32 bits is one weight row.</summary>
 /// <remarks>
 /// Implemented by structs only: the JIT compiles a kernel anew for each and inlines every member. Sums are exact in all of them,
-/// so that results do not depend on which one a machine has. Weights that are stored row by row come in segments: 16 consecutive
-/// bytes of each of as many rows as fit a vector. <see cref="SumSegments"/> and <see cref="Transpose"/> bring them to one row a
-/// lane and have no meaning where there is only one lane.
+/// so that results do not depend on which one a machine has.
 /// </remarks>
 internal unsafe interface IIntegerSimd<TInteger, TVector>
     where TInteger : struct
@@ -76,39 +74,4 @@ internal unsafe interface IIntegerSimd<TInteger, TVector>
 
     /// <summary>Reads one unsigned byte per lane as a float.</summary>
     static abstract TVector LoadBytesAsFloat(byte* source);
-
-    /// <summary>Bytes of one weight row in a vector of several rows: 16, or 4 where a vector is not even that long.</summary>
-    static abstract int SegmentBytes { get; }
-
-    /// <summary>Reads a segment from each of as many rows as a vector holds.</summary>
-    /// <param name="source">In the first of the rows.</param>
-    /// <param name="stride">Bytes from one of the rows to the next.</param>
-    static abstract TInteger LoadRows(byte* source, long stride);
-
-    /// <summary>Reads one 16-bit number from each of as many rows as a vector holds and fills the row's segment with it.</summary>
-    static abstract TInteger LoadRowShorts(byte* source, long stride);
-
-    /// <summary>Reads one segment and gives it to every row.</summary>
-    static abstract TInteger LoadSegment(byte* source);
-
-    /// <summary>The same bits in every lane.</summary>
-    static abstract TInteger Fill(int bits);
-
-    static abstract TInteger Mask(TInteger value, int bits);
-
-    static abstract TInteger Or(TInteger a, TInteger b);
-
-    /// <summary>Shifts each lane; zeros come in.</summary>
-    static abstract TInteger ShiftRight(TInteger value, int count);
-
-    static abstract TInteger SubtractShorts(TInteger a, TInteger b);
-
-    /// <summary>The lower halves of the products of 16-bit numbers.</summary>
-    static abstract TInteger MultiplyShorts(TInteger a, TInteger b);
-
-    /// <summary>Lane 4q + i becomes the sum of the lanes of segment q in the i-th of four vectors.</summary>
-    static abstract TInteger SumSegments(TInteger a, TInteger b, TInteger c, TInteger d);
-
-    /// <summary>Exchanges lane 4q + i of vector j with lane 4q + j of vector i.</summary>
-    static abstract void Transpose(ref TInteger a, ref TInteger b, ref TInteger c, ref TInteger d);
 }

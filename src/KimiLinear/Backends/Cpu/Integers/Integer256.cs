@@ -6,7 +6,7 @@ namespace KimiLinear.Backends;
 
 /// <summary>Integers in 256-bit registers, for machines with AVX2; with AVX-VNNI, products and sums are one instruction.</summary>
 /// <remarks>Without it, byte products are summed in 16 bits as in <see cref="Integer512"/>.</remarks>
-internal readonly unsafe struct Integer256 : IIntegerSimd<Vector256<int>, Vector256<float>>
+internal readonly unsafe partial struct Integer256 : IStripSimd<Vector256<int>, Vector256<float>>
 {
     public static int Lanes => 8;
 
@@ -99,68 +99,4 @@ internal readonly unsafe struct Integer256 : IIntegerSimd<Vector256<int>, Vector
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadBytesAsFloat(byte* source) =>
         Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(long*)source).AsByte()));
-
-    public static int SegmentBytes => 16;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> LoadRows(byte* source, long stride) =>
-        Vector256.Create(Integer128.Load(source), Integer128.Load(source + stride));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> LoadRowShorts(byte* source, long stride) =>
-        Vector256.Create(Integer128.LoadRowShorts(source, stride), Integer128.LoadRowShorts(source + stride, stride));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> LoadSegment(byte* source) => Avx2.BroadcastVector128ToVector256((int*)source);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Fill(int bits) => Vector256.Create(bits);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Mask(Vector256<int> value, int bits) => value & Vector256.Create(bits);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Or(Vector256<int> a, Vector256<int> b) => a | b;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> ShiftRight(Vector256<int> value, int count) => value >>> count;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> SubtractShorts(Vector256<int> a, Vector256<int> b) => (a.AsInt16() - b.AsInt16()).AsInt32();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> MultiplyShorts(Vector256<int> a, Vector256<int> b) => (a.AsInt16() * b.AsInt16()).AsInt32();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> SumSegments(Vector256<int> a, Vector256<int> b, Vector256<int> c, Vector256<int> d)
-    {
-        Vector256<long> ab = (UnpackLow(a, b) + UnpackHigh(a, b)).AsInt64();
-        Vector256<long> cd = (UnpackLow(c, d) + UnpackHigh(c, d)).AsInt64();
-        return UnpackLow(ab, cd).AsInt32() + UnpackHigh(ab, cd).AsInt32();
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Transpose(ref Vector256<int> a, ref Vector256<int> b, ref Vector256<int> c, ref Vector256<int> d)
-    {
-        Vector256<long> abLow = UnpackLow(a, b).AsInt64();
-        Vector256<long> abHigh = UnpackHigh(a, b).AsInt64();
-        Vector256<long> cdLow = UnpackLow(c, d).AsInt64();
-        Vector256<long> cdHigh = UnpackHigh(c, d).AsInt64();
-        a = UnpackLow(abLow, cdLow).AsInt32();
-        b = UnpackHigh(abLow, cdLow).AsInt32();
-        c = UnpackLow(abHigh, cdHigh).AsInt32();
-        d = UnpackHigh(abHigh, cdHigh).AsInt32();
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> UnpackLow(Vector256<int> a, Vector256<int> b) => Avx2.UnpackLow(a, b);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<long> UnpackLow(Vector256<long> a, Vector256<long> b) => Avx2.UnpackLow(a, b);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> UnpackHigh(Vector256<int> a, Vector256<int> b) => Avx2.UnpackHigh(a, b);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<long> UnpackHigh(Vector256<long> a, Vector256<long> b) => Avx2.UnpackHigh(a, b);
 }

@@ -9,7 +9,7 @@ namespace KimiLinear.Backends;
 /// Byte products are summed in 16 bits: a 16-bit lane takes 16 of a block's 32 products, at most 15 · 128 each, which fits.
 /// Where the runtime offers the 512-bit form of VPDPBUSD, it can replace the two instructions of <c>AddBytes</c>.
 /// </remarks>
-internal readonly unsafe struct Integer512 : IIntegerSimd<Vector512<int>, Vector512<float>>
+internal readonly unsafe partial struct Integer512 : IStripSimd<Vector512<int>, Vector512<float>>
 {
     public static int Lanes => 16;
 
@@ -104,68 +104,4 @@ internal readonly unsafe struct Integer512 : IIntegerSimd<Vector512<int>, Vector
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadBytesAsFloat(byte* source) =>
         Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(source)));
-
-    public static int SegmentBytes => 16;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> LoadRows(byte* source, long stride) =>
-        Vector512.Create(Integer256.LoadRows(source, stride), Integer256.LoadRows(source + (2 * stride), stride));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> LoadRowShorts(byte* source, long stride) =>
-        Vector512.Create(Integer256.LoadRowShorts(source, stride), Integer256.LoadRowShorts(source + (2 * stride), stride));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> LoadSegment(byte* source) => Avx512F.BroadcastVector128ToVector512((int*)source);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> Fill(int bits) => Vector512.Create(bits);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> Mask(Vector512<int> value, int bits) => value & Vector512.Create(bits);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> Or(Vector512<int> a, Vector512<int> b) => a | b;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> ShiftRight(Vector512<int> value, int count) => value >>> count;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> SubtractShorts(Vector512<int> a, Vector512<int> b) => (a.AsInt16() - b.AsInt16()).AsInt32();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> MultiplyShorts(Vector512<int> a, Vector512<int> b) => (a.AsInt16() * b.AsInt16()).AsInt32();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> SumSegments(Vector512<int> a, Vector512<int> b, Vector512<int> c, Vector512<int> d)
-    {
-        Vector512<long> ab = (UnpackLow(a, b) + UnpackHigh(a, b)).AsInt64();
-        Vector512<long> cd = (UnpackLow(c, d) + UnpackHigh(c, d)).AsInt64();
-        return UnpackLow(ab, cd).AsInt32() + UnpackHigh(ab, cd).AsInt32();
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Transpose(ref Vector512<int> a, ref Vector512<int> b, ref Vector512<int> c, ref Vector512<int> d)
-    {
-        Vector512<long> abLow = UnpackLow(a, b).AsInt64();
-        Vector512<long> abHigh = UnpackHigh(a, b).AsInt64();
-        Vector512<long> cdLow = UnpackLow(c, d).AsInt64();
-        Vector512<long> cdHigh = UnpackHigh(c, d).AsInt64();
-        a = UnpackLow(abLow, cdLow).AsInt32();
-        b = UnpackHigh(abLow, cdLow).AsInt32();
-        c = UnpackLow(abHigh, cdHigh).AsInt32();
-        d = UnpackHigh(abHigh, cdHigh).AsInt32();
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<int> UnpackLow(Vector512<int> a, Vector512<int> b) => Avx512F.UnpackLow(a, b);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<long> UnpackLow(Vector512<long> a, Vector512<long> b) => Avx512F.UnpackLow(a, b);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<int> UnpackHigh(Vector512<int> a, Vector512<int> b) => Avx512F.UnpackHigh(a, b);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<long> UnpackHigh(Vector512<long> a, Vector512<long> b) => Avx512F.UnpackHigh(a, b);
 }

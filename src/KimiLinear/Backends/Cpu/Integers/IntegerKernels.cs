@@ -7,7 +7,7 @@ namespace KimiLinear.Backends;
 internal abstract unsafe class IntegerKernels
 {
     /// <summary>Multiplies with consecutive tiles of a packed matrix.</summary>
-    /// <param name="input">The activations, in the form <see cref="QuantizedForms.Of"/> names for the type. [T, X]</param>
+    /// <param name="input">The activations, in the form <see cref="OperandForms.Of"/> names for the type. [T, X]</param>
     /// <param name="type">The packed type.</param>
     /// <param name="tiles">The first tile.</param>
     /// <param name="tileCount">The number of tiles, of 16 rows each.</param>
@@ -17,7 +17,7 @@ internal abstract unsafe class IntegerKernels
         FormedRows input, DataType type, byte* tiles, int tileCount, ScratchBuffer scratch, MatMulOutput output);
 
     /// <summary>Multiplies with consecutive rows of a matrix in one of GGUF's block formats.</summary>
-    /// <param name="input">The activations, in the form <see cref="QuantizedForms.Of"/> names for the type. [T, X]</param>
+    /// <param name="input">The activations, in the form <see cref="OperandForms.Of"/> names for the type. [T, X]</param>
     /// <param name="type">The GGUF type.</param>
     /// <param name="rows">The first row.</param>
     /// <param name="rowCount">The number of rows.</param>
@@ -28,7 +28,7 @@ internal abstract unsafe class IntegerKernels
 }
 
 /// <inheritdoc/>
-internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger> : IntegerKernels
+internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>(StripKernels strips) : IntegerKernels
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
     where TIntegers : struct, IIntegerSimd<TInteger, TVector>
@@ -42,7 +42,7 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
     {
         Debug.Assert(TSimd.Width == TIntegers.Lanes, "Floats and integers have the same number of lanes.");
         int done = 0;
-        if (input.Rows.Count >= QuantizedForms.PanelThreshold && input.Form != QuantizedForm.BytePairs)
+        if (input.Rows.Count >= WeightPanel.MinInputRows && input.Form != QuantizedForm.BytePairs)
         {
             done = tileCount / WeightPanel.TileCount * WeightPanel.TileCount;
             int rowCount = done * PackedLayout.TileRows;
@@ -65,7 +65,7 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
 
     public override void MultiplyRows(
         FormedRows input, DataType type, byte* rows, int rowCount, ScratchBuffer scratch, MatMulOutput output) =>
-        StripProduct<TSimd, TVector, TIntegers, TInteger>.Multiply(input, type, rows, rowCount, scratch, output);
+        strips.Multiply(input, type, rows, rowCount, scratch, output);
 
     // Tile by tile with the packed weights themselves.
     private static void MultiplyInPlace(

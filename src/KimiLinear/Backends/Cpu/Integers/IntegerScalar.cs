@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace KimiLinear.Backends;
@@ -74,30 +73,6 @@ internal readonly unsafe struct IntegerScalar : IIntegerSimd<int, float>
     public static int LoadBytesAsPairs(byte* source) => *source | (*source << 16);
 
     public static float LoadBytesAsFloat(byte* source) => *source;
-
-    public static int SegmentBytes => sizeof(int);
-
-    public static int LoadRows(byte* source, long stride) => Load(source);
-
-    public static int LoadRowShorts(byte* source, long stride) => Pair(*(short*)source, *(short*)source);
-
-    public static int LoadSegment(byte* source) => Load(source);
-
-    public static int Fill(int bits) => bits;
-
-    public static int Mask(int value, int bits) => value & bits;
-
-    public static int Or(int a, int b) => a | b;
-
-    public static int ShiftRight(int value, int count) => value >>> count;
-
-    public static int SubtractShorts(int a, int b) => Pair(a - b, (a >> 16) - (b >> 16));
-
-    public static int MultiplyShorts(int a, int b) => Pair((short)a * (short)b, (a >> 16) * (b >> 16));
-
-    public static int SumSegments(int a, int b, int c, int d) => throw new UnreachableException();
-
-    public static void Transpose(ref int a, ref int b, ref int c, ref int d) => throw new UnreachableException();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Pair(int low, int high) => (ushort)low | (high << 16);

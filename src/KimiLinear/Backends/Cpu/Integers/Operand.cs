@@ -27,7 +27,7 @@ internal readonly unsafe struct Operand
     /// <summary>The rows as the kernel of a weight type wants them; <see langword="false"/> when it wants floats.</summary>
     public bool TryGet(DataType type, out FormedRows rows)
     {
-        QuantizedForm? form = _forms.IsQuantized ? QuantizedForms.Of(type, _forms.EightBit, Count) : null;
+        QuantizedForm? form = _forms.Of(type);
         rows = form switch
         {
             null => default,
@@ -41,7 +41,7 @@ internal readonly unsafe struct Operand
     /// <summary>Fills the quantised forms of one row from its floats.</summary>
     public void Quantize(int row)
     {
-        int maxCode = QuantizedForms.MaxCode(_forms.EightBit);
+        int maxCode = _forms.EightBit ? ActivationQuantizer.MaxByte : ActivationQuantizer.MaxShort;
         if (_forms.Planes)
         {
             QuantizedForm form = _forms.EightBit ? QuantizedForm.Bytes : QuantizedForm.BytePairs;
@@ -57,7 +57,11 @@ internal readonly unsafe struct Operand
         if (_forms.EvenOddShorts)
         {
             ActivationQuantizer.Quantize(
-                Floats.Row(row), _evenOddShorts.ColumnCount, QuantizedForm.EvenOddShorts, maxCode, _evenOddShorts.Codes(row));
+                Floats.Row(row),
+                _evenOddShorts.ColumnCount,
+                QuantizedForm.EvenOddShorts,
+                ActivationQuantizer.MaxShort,
+                _evenOddShorts.Codes(row));
         }
     }
 

@@ -39,20 +39,9 @@ internal static class StripLayout
     /// <summary>Whether a type has 4-bit codes, which can be multiplied as bytes.</summary>
     public static bool HasNibbles(DataType type) => type is DataType.GgufQ40 or DataType.GgufQ41 or DataType.GgufQ4K;
 
-    /// <summary>Whether a type's blocks have an offset; the codes of the others are signed.</summary>
-    public static bool HasOffsets(DataType type) => type is not (DataType.GgufQ80 or DataType.GgufQ6K);
-
-    /// <summary>Where the codes begin in a block of a type.</summary>
-    public static int CodesOffset(DataType type) => type switch
-    {
-        DataType.GgufQ40 or DataType.GgufQ80 => 2,
-        DataType.GgufQ41 => 4,
-        DataType.GgufQ50 => 6,
-        DataType.GgufQ51 => 8,
-        DataType.GgufQ4K => 16,
-        DataType.GgufQ5K => 48,
-        _ => 0,
-    };
+    /// <summary>Whether a matrix is large enough: sixteen rows of two blocks. Others are multiplied in float32.</summary>
+    public static bool Fits(int rowCount, int columnCount) =>
+        rowCount >= RowCount && columnCount >= 2 * QuantizedRows.BlockColumns;
 
     /// <summary>Where a row begins in a block.</summary>
     public static int RowOffset(int row) => (row % GroupCount * GroupBytes) + (row / GroupCount * SegmentBytes);

@@ -6,7 +6,7 @@ namespace KimiLinear.Backends;
 /// <summary>Fills a <see cref="WeightPanel"/> from GGUF blocks, up to eight blocks of 32 columns at a time.</summary>
 internal static unsafe class StripPanel<TVector, TIntegers, TInteger>
     where TVector : struct
-    where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+    where TIntegers : struct, IStripSimd<TInteger, TVector>
     where TInteger : struct
 {
     /// <summary>The widened codes of a strip, for <see cref="ShortDot"/>.</summary>
@@ -21,28 +21,16 @@ internal static unsafe class StripPanel<TVector, TIntegers, TInteger>
                 byte* target = panel.TileCodes(firstBlock + block, tile) + (lane * sizeof(int));
                 for (int chunk = 0; chunk < StripLayout.ChunkCount; chunk++)
                 {
-                    if (TIntegers.Lanes == 1)
-                    {
-                        for (int part = 0; part < StripLayout.SegmentBytes; part += TIntegers.SegmentBytes)
-                        {
-                            TIntegers.Store(target, TIntegers.Load(source + part));
-                            target += WeightPanel.ChunkBytes;
-                        }
-                    }
-                    else
-                    {
-                        TInteger a = TIntegers.Load(source);
-                        TInteger b = TIntegers.Load(source + StripLayout.GroupBytes);
-                        TInteger c = TIntegers.Load(source + (2 * StripLayout.GroupBytes));
-                        TInteger d = TIntegers.Load(source + (3 * StripLayout.GroupBytes));
-                        TIntegers.Transpose(ref a, ref b, ref c, ref d);
-                        TIntegers.Store(target, a);
-                        TIntegers.Store(target + WeightPanel.ChunkBytes, b);
-                        TIntegers.Store(target + (2 * WeightPanel.ChunkBytes), c);
-                        TIntegers.Store(target + (3 * WeightPanel.ChunkBytes), d);
-                        target += 4 * WeightPanel.ChunkBytes;
-                    }
-
+                    TInteger a = TIntegers.Load(source);
+                    TInteger b = TIntegers.Load(source + StripLayout.GroupBytes);
+                    TInteger c = TIntegers.Load(source + (2 * StripLayout.GroupBytes));
+                    TInteger d = TIntegers.Load(source + (3 * StripLayout.GroupBytes));
+                    TIntegers.Transpose(ref a, ref b, ref c, ref d);
+                    TIntegers.Store(target, a);
+                    TIntegers.Store(target + WeightPanel.ChunkBytes, b);
+                    TIntegers.Store(target + (2 * WeightPanel.ChunkBytes), c);
+                    TIntegers.Store(target + (3 * WeightPanel.ChunkBytes), d);
+                    target += 4 * WeightPanel.ChunkBytes;
                     source += StripLayout.ChunkBytes;
                 }
             }
@@ -60,7 +48,7 @@ internal static unsafe class StripPanel<TVector, TIntegers, TInteger>
     public static void PutBytes(
         DataType type, byte* rows, long rowBytes, int blockCount, WeightPanel panel, int firstBlock, int tile)
     {
-        rows += StripLayout.CodesOffset(type);
+        rows += type switch { DataType.GgufQ40 => 2, DataType.GgufQ41 => 4, _ => 16 };
         int blockBytes = type.BlockBytes();
         if (type == DataType.GgufQ4K)
         {
@@ -93,25 +81,15 @@ internal static unsafe class StripPanel<TVector, TIntegers, TInteger>
             byte* source = rows + (lane * rowBytes);
             byte* lowTarget = low + (lane * sizeof(int));
             byte* highTarget = high + (lane * sizeof(int));
-            if (TIntegers.Lanes == 1)
-            {
-                for (int chunk = 0; chunk < 4; chunk++)
-                {
-                    PutNibbles(TIntegers.Load(source + (chunk * sizeof(int))), lowTarget, highTarget, chunk);
-                }
-            }
-            else
-            {
-                TInteger a = TIntegers.LoadRows(source, stride);
-                TInteger b = TIntegers.LoadRows(source + rowBytes, stride);
-                TInteger c = TIntegers.LoadRows(source + (2 * rowBytes), stride);
-                TInteger d = TIntegers.LoadRows(source + (3 * rowBytes), stride);
-                TIntegers.Transpose(ref a, ref b, ref c, ref d);
-                PutNibbles(a, lowTarget, highTarget, 0);
-                PutNibbles(b, lowTarget, highTarget, 1);
-                PutNibbles(c, lowTarget, highTarget, 2);
-                PutNibbles(d, lowTarget, highTarget, 3);
-            }
+            TInteger a = TIntegers.LoadRows(source, stride);
+            TInteger b = TIntegers.LoadRows(source + rowBytes, stride);
+            TInteger c = TIntegers.LoadRows(source + (2 * rowBytes), stride);
+            TInteger d = TIntegers.LoadRows(source + (3 * rowBytes), stride);
+            TIntegers.Transpose(ref a, ref b, ref c, ref d);
+            PutNibbles(a, lowTarget, highTarget, 0);
+            PutNibbles(b, lowTarget, highTarget, 1);
+            PutNibbles(c, lowTarget, highTarget, 2);
+            PutNibbles(d, lowTarget, highTarget, 3);
         }
     }
 

@@ -1,98 +1,120 @@
-using KimiLinear.Tensors;
-
 namespace KimiLinear.Backends;
 
-/// <summary>Products of quantised activations with GGUF matrices: strip by strip for a few rows of activations, else by panels.</summary>
-internal static unsafe class StripProduct<TSimd, TVector, TIntegers, TInteger>
+/// <summary>Products with matrices of one GGUF type: strip by strip for a few rows of activations, by panels for many.</summary>
+/// <remarks>All ways give the same bits, so that a result does not depend on how many rows a call has or where they are cut.</remarks>
+internal static unsafe class StripProduct<TFormat, TSimd, TVector, TIntegers, TInteger>
+    where TFormat : struct, IStripFormat
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
-    where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+    where TIntegers : struct, IStripSimd<TInteger, TVector>
     where TInteger : struct
 {
     /// <inheritdoc cref="IntegerKernels.MultiplyRows"/>
-    public static void Multiply(
-        FormedRows input, DataType type, byte* rows, int rowCount, ScratchBuffer scratch, MatMulOutput output)
+    public static void Multiply(FormedRows input, byte* rows, int rowCount, ScratchBuffer scratch, MatMulOutput output)
     {
-        StripRows<TSimd, TVector, TIntegers, TInteger> source = new(type, rows, rowCount, input.Rows.ColumnCount, input.Form);
-        bool hasOffsets = StripLayout.HasOffsets(type);
-        if (input.Form == QuantizedForm.Bytes)
+        StripRows<TFormat, TSimd, TVector, TIntegers, TInteger> weights =
+            new(rows, rowCount, input.Rows.ColumnCount, input.Form);
+        if (input.Rows.Count < WeightPanel.MinInputRows)
         {
-            MultiplyPanels<ByteDot>(input.Rows, source, rowCount, scratch, output);
+            MultiplyStrips(input, weights, rowCount, scratch, output);
         }
-        else if (input.Rows.Count >= QuantizedForms.PanelThreshold && hasOffsets)
+        else if (input.Form == QuantizedForm.Bytes)
         {
-            MultiplyPanels<OffsetShortDot>(input.Rows, source, rowCount, scratch, output);
+            MultiplyPanels<ByteDot>(input.Rows, weights, rowCount, scratch, output);
         }
-        else if (input.Rows.Count >= QuantizedForms.PanelThreshold)
+        else if (TFormat.HasOffsets)
         {
-            MultiplyPanels<ShortDot>(input.Rows, source, rowCount, scratch, output);
-        }
-        else if (hasOffsets)
-        {
-            MultiplyStrips<WithOffsets>(input.Rows, source, rowCount, scratch, output);
+            MultiplyPanels<OffsetShortDot>(input.Rows, weights, rowCount, scratch, output);
         }
         else
         {
-            MultiplyStrips<WithoutOffsets>(input.Rows, source, rowCount, scratch, output);
+            MultiplyPanels<ShortDot>(input.Rows, weights, rowCount, scratch, output);
         }
     }
 
     private static void MultiplyPanels<TDot>(
         QuantizedRows input,
-        StripRows<TSimd, TVector, TIntegers, TInteger> source,
+        StripRows<TFormat, TSimd, TVector, TIntegers, TInteger> weights,
         int rowCount,
         ScratchBuffer scratch,
         MatMulOutput output)
         where TDot : struct, IPanelDot =>
-        PanelProduct<TSimd, TVector, TIntegers, TInteger>.Multiply<TDot, StripRows<TSimd, TVector, TIntegers, TInteger>>(
-            input, source, rowCount, scratch, output);
+        PanelProduct<TSimd, TVector, TIntegers, TInteger>.Multiply<TDot, StripRows<TFormat, TSimd, TVector, TIntegers, TInteger>>(
+            input, weights, rowCount, scratch, output);
 
-    // Sixteen rows of weights at a time; each strip is widened once and stays in the first-level cache for all rows of x.
-    private static void MultiplyStrips<TOffsets>(
-        QuantizedRows input,
-        StripRows<TSimd, TVector, TIntegers, TInteger> source,
+    private static void MultiplyStrips(
+        FormedRows input,
+        StripRows<TFormat, TSimd, TVector, TIntegers, TInteger> weights,
         int rowCount,
         ScratchBuffer scratch,
         MatMulOutput output)
-        where TOffsets : struct, IStripOffsets
     {
-        int sumCount = input.Count * StripLayout.RowCount;
-        float* sums = scratch.Get(sumCount + (source.ScratchBytes / sizeof(float)) + 1);
+        int inputCount = input.Rows.Count;
+        int sumCount = inputCount * StripLayout.RowCount;
+        long widenedBytes = input.Form == QuantizedForm.Bytes ? inputCount * QuantizedRows.Stride(input.Rows.ColumnCount) : 0;
+        byte* memory = (byte*)scratch.Get(sumCount + ((widenedBytes + weights.ScratchBytes) / sizeof(float)) + 1);
+        QuantizedRows x = input.Form == QuantizedForm.Bytes ? Widen(input.Rows, memory) : input.Rows;
+        float* sums = (float*)(memory + widenedBytes);
         byte* strip = (byte*)(sums + sumCount);
+        long tileBytes = StripLayout.RowCount * weights.RowBytes;
+        weights.Prefetch(0, tileBytes);
         for (int row = 0; row < rowCount; row += StripLayout.RowCount)
         {
+            int tile = row / StripLayout.RowCount;
+            long next = (tile + 1) * tileBytes;
+            byte* source = weights.Rows(tile, strip);
             new Span<float>(sums, sumCount).Clear();
-            byte* weights = source.Rows(row / StripLayout.RowCount, strip);
-            for (int block = 0; block < source.BlockCount; block += StripLayout.MaxBlocks, weights += source.StripBytes)
+            for (int block = 0; block < weights.BlockCount; block += StripLayout.MaxBlocks)
             {
-                int count = Math.Min(StripLayout.MaxBlocks, source.BlockCount - block);
-                StripScales<TSimd, TVector, TIntegers, TInteger>.Read(
-                    source.Type,
-                    weights,
-                    source.RowBytes,
-                    count,
-                    (float*)(strip + StripLayout.ScalesOffset),
-                    (float*)(strip + StripLayout.OffsetsOffset),
-                    StripLayout.RowCount);
-                StripCodes<TVector, TIntegers, TInteger>.Widen(source.Type, weights, source.RowBytes, count, strip);
-                for (int t = 0; t < input.Count; t++)
-                {
-                    byte* x = input.Codes(t);
-                    StripKernel<TSimd, TVector, TIntegers, TInteger>.Add<TOffsets>(
-                        strip,
-                        count,
-                        x + (block * QuantizedRows.BlockColumns * sizeof(short)),
-                        (float*)(x + input.ScalesOffset) + block,
-                        input.BlockCount,
-                        sums + (t * StripLayout.RowCount));
-                }
+                int blockCount = Math.Min(StripLayout.MaxBlocks, weights.BlockCount - block);
+                AddStrip(source, weights.RowBytes, strip, block, blockCount, x, sums);
+                source += weights.StripBytes;
+                weights.Prefetch(next, StripLayout.RowCount * weights.StripBytes);
+                next += StripLayout.RowCount * weights.StripBytes;
             }
 
             int outputs = Math.Min(StripLayout.RowCount, rowCount - row);
-            for (int t = 0; t < input.Count; t++)
+            for (int t = 0; t < inputCount; t++)
             {
                 output.Row(t, row).PutRows<TSimd, TVector>(sums + (t * StripLayout.RowCount), outputs);
             }
         }
+    }
+
+    // A single row of x takes the codes where they lie; for more, they are widened once and stay in the first-level cache.
+    private static void AddStrip(
+        byte* rows, long rowBytes, byte* strip, int firstBlock, int blockCount, QuantizedRows x, float* sums)
+    {
+        StripScales<TSimd, TVector, TIntegers, TInteger>.Read<TFormat>(
+            rows,
+            rowBytes,
+            blockCount,
+            (float*)(strip + StripLayout.ScalesOffset),
+            (float*)(strip + StripLayout.OffsetsOffset),
+            StripLayout.RowCount);
+        if (x.Count == 1)
+        {
+            StripKernel<TSimd, TVector, TIntegers, TInteger>.AddInPlace<TFormat>(
+                rows, rowBytes, strip, blockCount, new StripInput(x, 0, firstBlock), sums);
+            return;
+        }
+
+        StripCodes<TVector, TIntegers, TInteger>.Widen<TFormat>(rows, rowBytes, blockCount, strip);
+        for (int t = 0; t < x.Count; t++)
+        {
+            StripKernel<TSimd, TVector, TIntegers, TInteger>.Add<TFormat>(
+                strip, blockCount, new StripInput(x, t, firstBlock), sums + (t * StripLayout.RowCount));
+        }
+    }
+
+    private static QuantizedRows Widen(QuantizedRows bytes, byte* shorts)
+    {
+        QuantizedRows widened = new(shorts, bytes.ColumnCount, bytes.Count);
+        for (int t = 0; t < bytes.Count; t++)
+        {
+            ActivationQuantizer.Widen(bytes.Codes(t), bytes.ColumnCount, widened.Codes(t));
+        }
+
+        return widened;
     }
 }

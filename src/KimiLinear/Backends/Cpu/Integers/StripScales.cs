@@ -7,23 +7,21 @@ namespace KimiLinear.Backends;
 internal static unsafe class StripScales<TSimd, TVector, TIntegers, TInteger>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
-    where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+    where TIntegers : struct, IStripSimd<TInteger, TVector>
     where TInteger : struct
 {
-    private const int RowCount = StripLayout.RowCount;
-
     /// <summary>Reads them; a block's 16 rows are neighbours.</summary>
-    /// <param name="type">One of the GGUF types.</param>
-    /// <param name="rows">The first block in the first of 16 rows.</param>
+    /// <param name="rows">The strip's beginning in the first of 16 rows.</param>
     /// <param name="rowBytes">Bytes from a row to the next.</param>
     /// <param name="blockCount">Blocks of 32 columns, 8 at most; types with blocks of 256 always have 8.</param>
     /// <param name="scales">Receives the scales.</param>
     /// <param name="offsets">Receives the offsets; untouched when the type has none.</param>
     /// <param name="stride">Values from a block's scales to the next one's.</param>
-    public static void Read(
-        DataType type, byte* rows, long rowBytes, int blockCount, float* scales, float* offsets, int stride)
+    public static void Read<TFormat>(
+        byte* rows, long rowBytes, int blockCount, float* scales, float* offsets, int stride)
+        where TFormat : struct, IStripFormat
     {
-        switch (type)
+        switch (TFormat.Type)
         {
             case DataType.GgufQ4K or DataType.GgufQ5K:
                 ReadFourAndFiveBits(rows, rowBytes, scales, offsets, stride);
@@ -32,49 +30,39 @@ internal static unsafe class StripScales<TSimd, TVector, TIntegers, TInteger>
                 ReadSixBits(rows, rowBytes, scales, stride);
                 break;
             default:
-                ReadBlocks(type, rows, rowBytes, blockCount, scales, offsets, stride);
+                ReadBlocks<TFormat>(rows, rowBytes, blockCount, scales, offsets, stride);
                 break;
         }
     }
 
     // Blocks begin with a half-precision scale, and another number if they have an offset of their own.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void ReadBlocks(
-        DataType type, byte* rows, long rowBytes, int blockCount, float* scales, float* offsets, int stride)
+    private static void ReadBlocks<TFormat>(
+        byte* rows, long rowBytes, int blockCount, float* scales, float* offsets, int stride)
+        where TFormat : struct, IStripFormat
     {
-        ushort* halves = stackalloc ushort[2 * StripLayout.MaxBlocks * RowCount];
-        int blockBytes = type.BlockBytes();
-        bool hasOwnOffset = type is DataType.GgufQ41 or DataType.GgufQ51;
-        for (int row = 0; row < RowCount; row++)
-        {
-            byte* source = rows + (row * rowBytes);
-            for (int place = row; place < blockCount * RowCount; place += RowCount, source += blockBytes)
-            {
-                halves[place] = *(ushort*)source;
-                if (hasOwnOffset)
-                {
-                    halves[(StripLayout.MaxBlocks * RowCount) + place] = *(ushort*)(source + 2);
-                }
-            }
-        }
+        int blockBytes = TFormat.Type.BlockBytes();
+        bool hasOwnOffset = TFormat.Type is DataType.GgufQ41 or DataType.GgufQ51;
 
         // The code that means zero, where there is one.
-        TVector center = TSimd.Broadcast(type == DataType.GgufQ40 ? 8 : 16);
-        for (int block = 0; block < blockCount; block++)
+        TVector center = TSimd.Broadcast(TFormat.Type == DataType.GgufQ40 ? 8 : 16);
+        for (int lane = 0; lane < StripLayout.RowCount; lane += TSimd.Width)
         {
-            for (int lane = 0; lane < RowCount; lane += TSimd.Width)
+            byte* source = rows + (lane * rowBytes);
+            for (int block = 0; block < blockCount; block++, source += blockBytes)
             {
-                ushort* half = halves + (block * RowCount) + lane;
-                TVector scale = TSimd.LoadFloat16(half);
-                TSimd.Store(scales + (block * stride) + lane, scale);
+                LoadLanes(source, rowBytes, out TInteger numbers, out _, out _, out _);
+                TVector scale = TIntegers.FromFloat16(numbers);
+                int place = (block * stride) + lane;
+                TSimd.Store(scales + place, scale);
                 if (hasOwnOffset)
                 {
-                    TVector offset = TSimd.LoadFloat16(half + (StripLayout.MaxBlocks * RowCount));
-                    TSimd.Store(offsets + (block * stride) + lane, TSimd.Subtract(TSimd.Zero, offset));
+                    TVector offset = TIntegers.FromFloat16(TIntegers.ShiftRight(numbers, 16));
+                    TSimd.Store(offsets + place, TSimd.Subtract(TSimd.Zero, offset));
                 }
-                else if (type != DataType.GgufQ80)
+                else if (TFormat.HasOffsets)
                 {
-                    TSimd.Store(offsets + (block * stride) + lane, TSimd.Multiply(scale, center));
+                    TSimd.Store(offsets + place, TSimd.Multiply(scale, center));
                 }
             }
         }
@@ -85,63 +73,71 @@ internal static unsafe class StripScales<TSimd, TVector, TIntegers, TInteger>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void ReadFourAndFiveBits(byte* rows, long rowBytes, float* scales, float* offsets, int stride)
     {
-        int* packed = stackalloc int[3 * RowCount];
-        ushort* halves = stackalloc ushort[2 * RowCount];
-        for (int row = 0; row < RowCount; row++)
+        TInteger sixBits = TIntegers.Fill(63);
+        TInteger fourBits = TIntegers.Fill(15);
+        TInteger highBits = TIntegers.Fill(48);
+        for (int lane = 0; lane < StripLayout.RowCount; lane += TSimd.Width)
         {
-            byte* source = rows + (row * rowBytes);
-            halves[row] = *(ushort*)source;
-            halves[RowCount + row] = *(ushort*)(source + 2);
-            packed[row] = *(int*)(source + 4);
-            packed[RowCount + row] = *(int*)(source + 8);
-            packed[(2 * RowCount) + row] = *(int*)(source + 12);
-        }
-
-        for (int lane = 0; lane < RowCount; lane += TSimd.Width)
-        {
-            TVector scale = TSimd.LoadFloat16(halves + lane);
-            TVector offset = TSimd.LoadFloat16(halves + RowCount + lane);
-            TInteger first = TIntegers.Load((byte*)(packed + lane));
-            TInteger second = TIntegers.Load((byte*)(packed + RowCount + lane));
-            TInteger third = TIntegers.Load((byte*)(packed + (2 * RowCount) + lane));
+            LoadLanes(
+                rows + (lane * rowBytes), rowBytes,
+                out TInteger numbers, out TInteger first, out TInteger second, out TInteger third);
+            TVector scale = TIntegers.FromFloat16(numbers);
+            TVector offset = TIntegers.FromFloat16(TIntegers.ShiftRight(numbers, 16));
+            float* target = scales + lane;
+            float* offsetTarget = offsets + lane;
             for (int block = 0; block < 4; block++)
             {
-                int shift = 8 * block;
-                TInteger partScale = TIntegers.Mask(TIntegers.ShiftRight(first, shift), 63);
-                TInteger partOffset = TIntegers.Mask(TIntegers.ShiftRight(second, shift), 63);
-                float* target = scales + (block * stride) + lane;
-                float* offsetTarget = offsets + (block * stride) + lane;
-                TSimd.Store(target, TSimd.Multiply(scale, TIntegers.ToFloat(partScale)));
-                TSimd.Store(offsetTarget, TSimd.Multiply(offset, TIntegers.ToFloat(partOffset)));
-                partScale = TIntegers.Or(
-                    TIntegers.Mask(TIntegers.ShiftRight(third, shift), 15),
-                    TIntegers.Mask(TIntegers.ShiftRight(first, shift + 2), 48));
-                partOffset = TIntegers.Or(
-                    TIntegers.Mask(TIntegers.ShiftRight(third, shift + 4), 15),
-                    TIntegers.Mask(TIntegers.ShiftRight(second, shift + 2), 48));
-                TSimd.Store(target + (4 * stride), TSimd.Multiply(scale, TIntegers.ToFloat(partScale)));
-                TSimd.Store(offsetTarget + (4 * stride), TSimd.Multiply(offset, TIntegers.ToFloat(partOffset)));
+                Put(scale, TIntegers.And(first, sixBits), target);
+                Put(offset, TIntegers.And(second, sixBits), offsetTarget);
+                Put(
+                    scale,
+                    TIntegers.Or(TIntegers.And(third, fourBits), TIntegers.And(TIntegers.ShiftRight(first, 2), highBits)),
+                    target + (4 * stride));
+                Put(
+                    offset,
+                    TIntegers.Or(
+                        TIntegers.And(TIntegers.ShiftRight(third, 4), fourBits),
+                        TIntegers.And(TIntegers.ShiftRight(second, 2), highBits)),
+                    offsetTarget + (4 * stride));
+                first = TIntegers.ShiftRight(first, 8);
+                second = TIntegers.ShiftRight(second, 8);
+                third = TIntegers.ShiftRight(third, 8);
+                target += stride;
+                offsetTarget += stride;
             }
         }
     }
 
-    // One half-precision scale at the end; the others are multiplied into the codes.
+    // One half-precision scale at the end of 210 bytes; the others are multiplied into the codes.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void ReadSixBits(byte* rows, long rowBytes, float* scales, int stride)
     {
-        ushort* halves = stackalloc ushort[RowCount];
-        for (int row = 0; row < RowCount; row++)
+        const int LastSegment = 194;
+        for (int lane = 0; lane < StripLayout.RowCount; lane += TSimd.Width)
         {
-            halves[row] = *(ushort*)(rows + (row * rowBytes) + 208);
-        }
-
-        for (int lane = 0; lane < RowCount; lane += TSimd.Width)
-        {
-            TVector scale = TSimd.LoadFloat16(halves + lane);
+            LoadLanes(rows + (lane * rowBytes) + LastSegment, rowBytes, out _, out _, out _, out TInteger numbers);
+            TVector scale = TIntegers.FromFloat16(TIntegers.ShiftRight(numbers, 16));
             for (int block = 0; block < StripLayout.MaxBlocks; block++)
             {
                 TSimd.Store(scales + (block * stride) + lane, scale);
             }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put(TVector factor, TInteger value, float* target) =>
+        TSimd.Store(target, TSimd.Multiply(factor, TIntegers.ToFloat(value)));
+
+    // 16 bytes of as many rows as there are lanes, four bytes of each row a lane.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadLanes(
+        byte* source, long rowBytes, out TInteger a, out TInteger b, out TInteger c, out TInteger d)
+    {
+        long stride = StripLayout.GroupCount * rowBytes;
+        a = TIntegers.LoadRows(source, stride);
+        b = TIntegers.LoadRows(source + rowBytes, stride);
+        c = TIntegers.LoadRows(source + (2 * rowBytes), stride);
+        d = TIntegers.LoadRows(source + (3 * rowBytes), stride);
+        TIntegers.Transpose(ref a, ref b, ref c, ref d);
     }
 }

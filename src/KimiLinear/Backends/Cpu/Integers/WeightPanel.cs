@@ -13,6 +13,9 @@ internal readonly unsafe struct WeightPanel(byte* memory, int blockCount, int ch
     /// <summary>Tiles unpacked together.</summary>
     public const int TileCount = 4;
 
+    /// <summary>From this many rows of x on, unpacking weights once costs less than unpacking them for every few rows.</summary>
+    public const int MinInputRows = 8;
+
     public const int ChunkBytes = 64;
 
     /// <summary>Scales or offsets of one block.</summary>

@@ -1,0 +1,24 @@
+using System.Runtime.CompilerServices;
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Backends;
+
+/// <summary><see cref="DataType.GgufQ41"/>: blocks of 20 bytes, a scale, an offset and 4-bit codes.</summary>
+internal readonly unsafe struct StripQ41 : IStripFormat
+{
+    public static DataType Type => DataType.GgufQ41;
+
+    public static bool HasOffsets => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Read<TIntegers, TInteger, TVector>(
+        byte* rows, long stride, int block, out StripBlock<TInteger> first, out StripBlock<TInteger> second)
+        where TIntegers : struct, IStripSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct
+    {
+        byte* codes = rows + (block * 20) + 4;
+        first = StripBits.Nibbles<TIntegers, TInteger, TVector>(codes, stride);
+        second = StripBits.Nibbles<TIntegers, TInteger, TVector>(codes + 20, stride);
+    }
+}

@@ -1,0 +1,24 @@
+using System.Runtime.CompilerServices;
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Backends;
+
+/// <summary><see cref="DataType.GgufQ50"/>: blocks of 22 bytes, a scale, fifth bits and the lower 4 bits of codes around 16.</summary>
+internal readonly unsafe struct StripQ50 : IStripFormat
+{
+    public static DataType Type => DataType.GgufQ50;
+
+    public static bool HasOffsets => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Read<TIntegers, TInteger, TVector>(
+        byte* rows, long stride, int block, out StripBlock<TInteger> first, out StripBlock<TInteger> second)
+        where TIntegers : struct, IStripSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct
+    {
+        byte* codes = rows + (block * 22) + 6;
+        first = StripBits.FiveBits<TIntegers, TInteger, TVector>(codes, stride);
+        second = StripBits.FiveBits<TIntegers, TInteger, TVector>(codes + 22, stride);
+    }
+}

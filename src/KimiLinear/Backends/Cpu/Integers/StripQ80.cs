@@ -1,0 +1,24 @@
+using System.Runtime.CompilerServices;
+using KimiLinear.Tensors;
+
+namespace KimiLinear.Backends;
+
+/// <summary><see cref="DataType.GgufQ80"/>: blocks of 34 bytes, a scale and signed bytes.</summary>
+internal readonly unsafe struct StripQ80 : IStripFormat
+{
+    public static DataType Type => DataType.GgufQ80;
+
+    public static bool HasOffsets => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Read<TIntegers, TInteger, TVector>(
+        byte* rows, long stride, int block, out StripBlock<TInteger> first, out StripBlock<TInteger> second)
+        where TIntegers : struct, IStripSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct
+    {
+        byte* codes = rows + (block * 34) + 2;
+        first = StripBits.SignedBytes<TIntegers, TInteger, TVector>(codes, stride);
+        second = StripBits.SignedBytes<TIntegers, TInteger, TVector>(codes + 34, stride);
+    }
+}
