@@ -15,7 +15,8 @@ internal static unsafe partial class ReadBandwidth
     private const int PageBytes = 2 << 20;
     private const int AdviseHugePage = 14;
 
-    private const int PassCount = 8;
+    // About a second and more: some machines read twice as fast for a moment as they do for long, and decoding is long.
+    private const int PassCount = 40;
 
     // A busy system may take long to find memory; Ctrl+C is noticed between pieces of this size.
     private const long TouchBytes = 16 << 20;
@@ -25,7 +26,7 @@ internal static unsafe partial class ReadBandwidth
 
     private static ulong _sink;
 
-    /// <summary>Reads a large piece of memory several times and returns the best speed, in 10⁹ bytes per second.</summary>
+    /// <summary>Reads a large piece of memory over and over and returns the mean speed, in 10⁹ bytes per second.</summary>
     public static double Measure(int threadCount, CancellationToken cancellationToken)
     {
         byte* data = (byte*)NativeMemory.AlignedAlloc((nuint)BufferBytes, PageBytes);
@@ -65,8 +66,7 @@ internal static unsafe partial class ReadBandwidth
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        long best = times.Zip(times.Skip(1)).Min(pass => pass.Second - pass.First);
-        return partBytes * threadCount / Stopwatch.GetElapsedTime(0, best).TotalSeconds / 1e9;
+        return partBytes * threadCount * (double)PassCount / Stopwatch.GetElapsedTime(times[0], times[^1]).TotalSeconds / 1e9;
 
         void ReadPart(int index)
         {
