@@ -28,7 +28,7 @@ public sealed class BenchTests
         { "a context of 1,048,773 tokens", ["bench", "--shape", "tiny", "-d", "1048576", "-n", "49", "--repeat", "4"] },
         { "of memory. Take fewer layers or experts", ["bench", "--shape", "48b", "--layers", "4096"] },
         { "does not exist", ["bench", "--model", Path.Combine(Tiny, "no-such-folder")] },
-        { "it is a file", ["bench", "--model", Path.Combine(Tiny, "config.json")] },
+        { "is no GGUF file", ["bench", "--model", Path.Combine(Tiny, "config.json")] },
     };
 
     [Theory]

@@ -58,6 +58,7 @@ public sealed class ErrorTests
         { "does not exist", ["pack", Missing, "packed", "--format", "q4"] },
         { "exists already", ["pack", Tiny, Path.GetTempPath(), "--format", "q4"] },
         { "--format must be one of", ["chat", "--model", Tiny, "Hello", "--format", "int4"] },
+        { "--activations must be one of auto, int8, int16, float32", ["chat", "--model", Tiny, "Hello", "--activations", "int4"] },
         { "no text as an argument", ["tokenize", "--model", Tiny, "--jsonl", "text"] },
     };
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Kimi.Benchmarking;
 using KimiLinear.Checkpoints;
+using KimiLinear.Tensors;
 
 namespace Kimi.CommandLine;
 
@@ -26,6 +27,8 @@ internal sealed class BenchArguments
     private readonly Option<int?> _layers = CommonOptions.Number<int>(
         "--layers", "How many layers the shape has, three Kimi Delta to one latent [default: its own].",
         $"a whole number from 1 to {MaxLayers}", count => count is >= 1 and <= MaxLayers);
+
+    private readonly Option<ActivationPrecision?> _activations = ActivationOption.Create();
 
     private readonly Option<WeightFormat?> _format = FormatOption.Create(
         $"How the random weights are stored [default: {FormatOption.NameOf(DefaultFormat)}].");
@@ -70,7 +73,7 @@ internal sealed class BenchArguments
     public void AddTo(Command command)
     {
         Option[] all =
-            [_model, _shape, _experts, _layers, _format, _prompt, _generated, _depths, _repeat, _threads, _json];
+            [_model, _shape, _experts, _layers, _format, _prompt, _generated, _depths, _repeat, _threads, _activations, _json];
         foreach (Option option in all)
         {
             command.Add(option);
@@ -105,7 +108,7 @@ internal sealed class BenchArguments
         result.GetValue(_generated) ?? 64,
         result.GetValue(_depths) is { Length: > 0 } depths ? depths : [0],
         result.GetValue(_repeat) ?? 3,
-        CommonOptions.LoadOptions(result.GetValue(_threads)));
+        CommonOptions.LoadOptions(result.GetValue(_threads), result.GetValue(_activations)));
 
     /// <summary>Reads which model it is, for whoever opens it.</summary>
     public BenchTarget ReadTarget(ParseResult result)

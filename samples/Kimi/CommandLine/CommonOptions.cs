@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Numerics;
 using KimiLinear.Checkpoints;
 using KimiLinear.Model;
+using KimiLinear.Tensors;
 
 namespace Kimi.CommandLine;
 
@@ -50,9 +51,13 @@ internal static class CommonOptions
             },
         };
 
-    public static ModelLoadOptions LoadOptions(int? threads, WeightFormat? format = null)
+    public static ModelLoadOptions LoadOptions(int? threads, ActivationPrecision? activations, WeightFormat? format = null)
     {
-        ModelLoadOptions options = new() { Format = format ?? WeightFormat.Source };
+        ModelLoadOptions options = new()
+        {
+            Format = format ?? WeightFormat.Source,
+            Activations = activations ?? ActivationPrecision.Auto,
+        };
         return threads is int count ? options with { ThreadCount = count } : options;
     }
 }

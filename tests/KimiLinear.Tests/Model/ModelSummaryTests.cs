@@ -35,9 +35,9 @@ public sealed class ModelSummaryTests
     [Theory]
     [InlineData(0, 44_892_160)]
     [InlineData(1, 44_892_160 + (64 * 8_120))]
-    [InlineData(4096, 78_151_680)]
-    [InlineData(131_072, 1_109_196_800)]
-    [InlineData(1_048_576, 8_559_329_280)]
+    [InlineData(4096, 110_952_448)]
+    [InlineData(131_072, 2_158_821_376)]
+    [InlineData(1_048_576, 16_956_325_888)]
     public void SequenceBytes_PublishedConfig_IsSlotAndPages(int tokenCount, long bytes)
     {
         using TemporaryFolder folder = new();
