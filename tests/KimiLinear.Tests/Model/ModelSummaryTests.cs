@@ -34,7 +34,7 @@ public sealed class ModelSummaryTests
 
     [Theory]
     [InlineData(0, 44_892_160)]
-    [InlineData(1, 44_892_160 + (64 * 8_120))]
+    [InlineData(1, 44_892_160 + (64 * 16_128))]
     [InlineData(4096, 110_952_448)]
     [InlineData(131_072, 2_158_821_376)]
     [InlineData(1_048_576, 16_956_325_888)]
