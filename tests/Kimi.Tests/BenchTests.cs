@@ -23,6 +23,7 @@ public sealed class BenchTests
         { "--depth must be whole numbers", ["bench", "--shape", "tiny", "-d", ""] },
         { "--prompt-tokens must be a whole number from 0", ["bench", "--shape", "tiny", "-p", "-5"] },
         { "--repeat must be a whole number from 1", ["bench", "--shape", "tiny", "--repeat", "0"] },
+        { "--activations must be", ["bench", "--shape", "tiny", "--activations", "half"] },
         { "--threads must be", ["bench", "--shape", "tiny", "--threads", "0"] },
         { "nothing to measure", ["bench", "--shape", "tiny", "-p", "0", "-n", "0"] },
         { "a context of 1,048,773 tokens", ["bench", "--shape", "tiny", "-d", "1048576", "-n", "49", "--repeat", "4"] },

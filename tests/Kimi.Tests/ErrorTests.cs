@@ -53,6 +53,11 @@ public sealed class ErrorTests
         { "--min-p must be", ["chat", "--model", Tiny, "Hello", "--min-p", "1.5"] },
         { "--seed must be", ["generate", "--model", Tiny, "--ids", "1", "--seed", "-1"] },
         { "--threads must be", ["logits", "--model", Plain, "--ids", "1", "--out", "unused.safetensors", "--threads", "0"] },
+        {
+            "--activations must be one of auto, int8, int16, float32, but is 'int4'",
+            ["generate", "--model", Tiny, "--ids", "1", "--activations", "int4"]
+        },
+        { "--activations must be", ["chat", "--model", Tiny, "Hello", "--activations", "8"] },
         { "no text as an argument", ["tokenize", "--model", Tiny, "--jsonl", "text"] },
     };
 

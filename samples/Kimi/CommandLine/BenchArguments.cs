@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Kimi.Benchmarking;
 using KimiLinear.Checkpoints;
+using KimiLinear.Tensors;
 
 namespace Kimi.CommandLine;
 
@@ -64,13 +65,15 @@ internal sealed class BenchArguments
 
     private readonly Option<int?> _threads = CommonOptions.Threads();
 
+    private readonly Option<ActivationPrecision?> _activations = ActivationsOption.Create();
+
     private readonly Option<bool> _json = new("--json") { Description = "Write one JSON object per row." };
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         Option[] all =
-            [_model, _shape, _experts, _layers, _format, _prompt, _generated, _depths, _repeat, _threads, _json];
+            [_model, _shape, _experts, _layers, _format, _prompt, _generated, _depths, _repeat, _threads, _activations, _json];
         foreach (Option option in all)
         {
             command.Add(option);
@@ -105,7 +108,7 @@ internal sealed class BenchArguments
         result.GetValue(_generated) ?? 64,
         result.GetValue(_depths) is { Length: > 0 } depths ? depths : [0],
         result.GetValue(_repeat) ?? 3,
-        CommonOptions.LoadOptions(result.GetValue(_threads)));
+        CommonOptions.LoadOptions(result.GetValue(_threads), result.GetValue(_activations)));
 
     /// <summary>Reads which model it is, for whoever opens it.</summary>
     public BenchTarget ReadTarget(ParseResult result)

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Numerics;
 using KimiLinear.Checkpoints;
 using KimiLinear.Model;
+using KimiLinear.Tensors;
 
 namespace Kimi.CommandLine;
 
@@ -50,9 +51,18 @@ internal static class CommonOptions
             },
         };
 
-    public static ModelLoadOptions LoadOptions(int? threads, WeightFormat? format = null)
+    /// <summary>How a model runs, from the options that say so.</summary>
+    /// <param name="threads">How many threads; <see langword="null"/> for the default.</param>
+    /// <param name="activations">How exactly activations are multiplied; <see langword="null"/> for the default.</param>
+    /// <param name="format">What weights are converted to; <see langword="null"/> to leave them as they are stored.</param>
+    public static ModelLoadOptions LoadOptions(
+        int? threads, ActivationPrecision? activations, WeightFormat? format = null)
     {
-        ModelLoadOptions options = new() { Format = format ?? WeightFormat.Source };
+        ModelLoadOptions options = new()
+        {
+            Activations = activations ?? ActivationPrecision.Auto,
+            Format = format ?? WeightFormat.Source,
+        };
         return threads is int count ? options with { ThreadCount = count } : options;
     }
 }

@@ -8,6 +8,7 @@ using KimiLinear.Configuration;
 using KimiLinear.Generation;
 using KimiLinear.Model;
 using KimiLinear.Sampling;
+using KimiLinear.Tensors;
 using KimiLinear.Tokenization;
 
 namespace Kimi.Commands;
@@ -46,12 +47,14 @@ internal static class GenerateCommand
         Option<bool> json = new("--json") { Description = "Write {\"ids\":[…],\"text\":\"…\"} instead of the text alone." };
         Option<int?> maxTokens = CommonOptions.MaxTokens($"The most tokens to generate [default: {DefaultMaxTokens}].");
         Option<int?> threads = CommonOptions.Threads();
+        Option<ActivationPrecision?> activations = ActivationsOption.Create();
         Option<WeightFormat?> format = FormatOption.ForLoading();
         SamplingArguments sampling = new();
         Command command = new("generate", "Continues a prompt, token by token.") { model, ids, prompt, jsonl, json, maxTokens };
         sampling.AddTo(command);
         command.Add(format);
         command.Add(threads);
+        command.Add(activations);
         command.Validators.Add(result =>
         {
             int prompts = new Option[] { ids, prompt, jsonl }.Count(option => result.GetResult(option) is { Implicit: false });
@@ -81,7 +84,9 @@ internal static class GenerateCommand
             }
 
             using KimiLinearModel loaded = ModelFiles.Load(
-                modelPath, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
+                modelPath,
+                CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(activations), result.GetValue(format)),
+                terminal);
             TextGenerator generator = new(loaded, tokenizer, recommended);
             if (single is null)
             {

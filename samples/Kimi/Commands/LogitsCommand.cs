@@ -29,6 +29,7 @@ internal static class LogitsCommand
     {
         Option<string> model = CommonOptions.Model();
         Option<int?> threads = CommonOptions.Threads();
+        Option<ActivationPrecision?> activations = ActivationsOption.Create();
         Option<WeightFormat?> format = FormatOption.ForLoading();
         Option<string> ids = new("--ids")
         {
@@ -44,7 +45,7 @@ internal static class LogitsCommand
         };
         Command command = new("logits", "Writes the scores of the next token after every token of a prompt to a file.")
         {
-            model, ids, path, format, threads,
+            model, ids, path, format, threads, activations,
         };
         command.SetAction(async (result, cancellationToken) =>
         {
@@ -56,7 +57,9 @@ internal static class LogitsCommand
             KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
             TokenIds.Require(tokenIds, config.VocabularySize, config.MaxContextTokens);
             using KimiLinearModel loaded = ModelFiles.Load(
-                modelPath, CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(format)), terminal);
+                modelPath,
+                CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(activations), result.GetValue(format)),
+                terminal);
             Write(terminal, loaded, tokenIds, filePath);
         });
         return command;
