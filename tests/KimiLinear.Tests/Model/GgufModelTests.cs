@@ -1,3 +1,5 @@
+using KimiLinear.Backends;
+using KimiLinear.Caching;
 using KimiLinear.Model;
 using KimiLinear.Tensors;
 using KimiLinear.Tests.Checkpoints;
