@@ -113,7 +113,7 @@ internal static class ModelReport
             + $"{config.ConvolutionWidth - 1}·3·{config.DeltaDim} convolution inputs) × 4 bytes");
         yield return ("per token",
             $"{Bytes(summary.SequenceBytesPerToken)} = {config.LatentLayerCount} L layers × "
-            + $"({config.LatentCacheDim} values × 2 bytes, in whole vectors, + 2 scales × 4 bytes), "
+            + $"{Bytes(summary.SequenceBytesPerToken / Math.Max(config.LatentLayerCount, 1))} for {config.LatentCacheDim} values, "
             + $"in pages of {summary.TokensPerPage} tokens");
     }
 

@@ -21,4 +21,18 @@ internal unsafe interface IStripFormat
         where TIntegers : struct, IStripSimd<TInteger, TVector>
         where TInteger : struct
         where TVector : struct;
+
+    /// <summary>Multiplies two neighbouring blocks of as many rows as there are lanes with one row of activations.</summary>
+    /// <param name="rows">The strip's beginning in the first of the rows.</param>
+    /// <param name="rowBytes">Bytes from one row to the next.</param>
+    /// <param name="scales">Four bytes for each two blocks and each row, [4, 16] from the first of the rows on, if the format has such.</param>
+    /// <param name="block">The first of the two; even in formats with blocks of 256.</param>
+    /// <param name="input">The activations' codes at the first block, <see cref="QuantizedForm.EvenOddShorts"/>.</param>
+    /// <param name="first">Receives the sums of the first block's products, a row a lane.</param>
+    /// <param name="second">Receives those of the second block.</param>
+    static abstract void Multiply<TIntegers, TInteger, TVector>(
+        byte* rows, long rowBytes, byte* scales, int block, byte* input, out TInteger first, out TInteger second)
+        where TIntegers : struct, IStripSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct;
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace KimiLinear.Backends;
 
 /// <summary>The integer operations for weights that are stored row by row.</summary>
@@ -28,6 +30,15 @@ internal unsafe interface IStripSimd<TInteger, TVector> : IIntegerSimd<TInteger,
 
     /// <summary>Shifts each lane; zeros come in.</summary>
     static abstract TInteger ShiftRight(TInteger value, int count);
+
+    /// <summary>Shifts each lane; copies of the sign come in.</summary>
+    static abstract TInteger ShiftRightSigned(TInteger value, [ConstantExpected] int count);
+
+    /// <summary>Shifts each 16-bit number; zeros come in.</summary>
+    static abstract TInteger ShiftRightShorts(TInteger value, [ConstantExpected] int count);
+
+    /// <summary>The lower halves of the products of lanes.</summary>
+    static abstract TInteger Multiply(TInteger a, TInteger b);
 
     static abstract TInteger SubtractBytes(TInteger a, TInteger b);
 

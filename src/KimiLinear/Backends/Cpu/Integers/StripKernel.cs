@@ -35,10 +35,10 @@ internal static unsafe class StripKernel<TSimd, TVector, TIntegers, TInteger>
                 TInteger x2 = TIntegers.LoadSegment(input + (2 * StripLayout.SegmentBytes));
                 TInteger x3 = TIntegers.LoadSegment(input + (3 * StripLayout.SegmentBytes));
                 TInteger products = TIntegers.SumSegments(
-                    Dot(Load(codes), x0, x1, x2, x3),
-                    Dot(Load(codes + StripLayout.GroupBytes), x0, x1, x2, x3),
-                    Dot(Load(codes + (2 * StripLayout.GroupBytes)), x0, x1, x2, x3),
-                    Dot(Load(codes + (3 * StripLayout.GroupBytes)), x0, x1, x2, x3));
+                    Dot(codes, x0, x1, x2, x3),
+                    Dot(codes + StripLayout.GroupBytes, x0, x1, x2, x3),
+                    Dot(codes + (2 * StripLayout.GroupBytes), x0, x1, x2, x3),
+                    Dot(codes + (3 * StripLayout.GroupBytes), x0, x1, x2, x3));
                 sum = AddScaled<TFormat>(products, scales, x, block, sum);
                 codes += StripLayout.BlockBytes;
             }
@@ -58,7 +58,6 @@ internal static unsafe class StripKernel<TSimd, TVector, TIntegers, TInteger>
     public static void AddInPlace<TFormat>(byte* rows, long rowBytes, byte* strip, int blockCount, StripInput x, float* sums)
         where TFormat : struct, IStripFormat
     {
-        long stride = StripLayout.GroupCount * rowBytes;
         for (int lane = 0; lane < StripLayout.RowCount; lane += TIntegers.Lanes)
         {
             byte* source = rows + (lane * rowBytes);
@@ -68,17 +67,20 @@ internal static unsafe class StripKernel<TSimd, TVector, TIntegers, TInteger>
             {
                 // A last block without a partner is computed with the one before.
                 int first = Math.Min(block, blockCount - 2);
-                byte* input = x.Codes + (first * StripInput.BlockBytes);
-                Dot<TFormat>(source, stride, first, input, out TInteger a0, out TInteger b0);
-                Dot<TFormat>(source + rowBytes, stride, first, input, out TInteger a1, out TInteger b1);
-                Dot<TFormat>(source + (2 * rowBytes), stride, first, input, out TInteger a2, out TInteger b2);
-                Dot<TFormat>(source + (3 * rowBytes), stride, first, input, out TInteger a3, out TInteger b3);
+                TFormat.Multiply<TIntegers, TInteger, TVector>(
+                    source,
+                    rowBytes,
+                    (byte*)(scales + (StripLayout.MaxBlocks * StripLayout.RowCount)),
+                    first,
+                    x.Codes + (first * StripInput.BlockBytes),
+                    out TInteger products,
+                    out TInteger secondProducts);
                 if (first == block)
                 {
-                    sum = AddScaled<TFormat>(TIntegers.SumSegments(a0, a1, a2, a3), scales, x, block, sum);
+                    sum = AddScaled<TFormat>(products, scales, x, block, sum);
                 }
 
-                sum = AddScaled<TFormat>(TIntegers.SumSegments(b0, b1, b2, b3), scales, x, first + 1, sum);
+                sum = AddScaled<TFormat>(secondProducts, scales, x, first + 1, sum);
             }
 
             TSimd.Store(sums + lane, sum);
@@ -102,40 +104,11 @@ internal static unsafe class StripKernel<TSimd, TVector, TIntegers, TInteger>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Dot<TFormat>(
-        byte* rows, long stride, int block, byte* input, out TInteger firstProducts, out TInteger secondProducts)
-        where TFormat : struct, IStripFormat
+    private static TInteger Dot(byte* codes, TInteger x0, TInteger x1, TInteger x2, TInteger x3)
     {
-        TFormat.Read<TIntegers, TInteger, TVector>(
-            rows, stride, block, out StripBlock<TInteger> first, out StripBlock<TInteger> second);
-        firstProducts = Dot(
-            first,
-            TIntegers.LoadSegment(input),
-            TIntegers.LoadSegment(input + StripLayout.SegmentBytes),
-            TIntegers.LoadSegment(input + (2 * StripLayout.SegmentBytes)),
-            TIntegers.LoadSegment(input + (3 * StripLayout.SegmentBytes)));
-        input += StripInput.BlockBytes;
-        secondProducts = Dot(
-            second,
-            TIntegers.LoadSegment(input),
-            TIntegers.LoadSegment(input + StripLayout.SegmentBytes),
-            TIntegers.LoadSegment(input + (2 * StripLayout.SegmentBytes)),
-            TIntegers.LoadSegment(input + (3 * StripLayout.SegmentBytes)));
+        TInteger sum = TIntegers.AddShorts(TIntegers.Zero, TIntegers.Load(codes), x0);
+        sum = TIntegers.AddShorts(sum, TIntegers.Load(codes + StripLayout.ChunkBytes), x1);
+        sum = TIntegers.AddShorts(sum, TIntegers.Load(codes + (2 * StripLayout.ChunkBytes)), x2);
+        return TIntegers.AddShorts(sum, TIntegers.Load(codes + (3 * StripLayout.ChunkBytes)), x3);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TInteger Dot(StripBlock<TInteger> codes, TInteger x0, TInteger x1, TInteger x2, TInteger x3)
-    {
-        TInteger sum = TIntegers.AddShorts(TIntegers.Zero, codes.Even, x0);
-        sum = TIntegers.AddShorts(sum, codes.Odd, x1);
-        sum = TIntegers.AddShorts(sum, codes.UpperEven, x2);
-        return TIntegers.AddShorts(sum, codes.UpperOdd, x3);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static StripBlock<TInteger> Load(byte* codes) => new(
-        TIntegers.Load(codes),
-        TIntegers.Load(codes + StripLayout.ChunkBytes),
-        TIntegers.Load(codes + (2 * StripLayout.ChunkBytes)),
-        TIntegers.Load(codes + (3 * StripLayout.ChunkBytes)));
 }

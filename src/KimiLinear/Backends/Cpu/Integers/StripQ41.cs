@@ -21,4 +21,12 @@ internal readonly unsafe struct StripQ41 : IStripFormat
         first = StripBits.Nibbles<TIntegers, TInteger, TVector>(codes, stride);
         second = StripBits.Nibbles<TIntegers, TInteger, TVector>(codes + 20, stride);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Multiply<TIntegers, TInteger, TVector>(
+        byte* rows, long rowBytes, byte* scales, int block, byte* input, out TInteger first, out TInteger second)
+        where TIntegers : struct, IStripSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct =>
+        StripDot<TIntegers, TInteger, TVector>.Multiply<StripQ41>(rows, rowBytes, block, input, out first, out second);
 }

@@ -30,6 +30,14 @@ internal readonly unsafe struct StripQ5K : IStripFormat
         second = new StripBlock<TInteger>(secondEven, secondOdd, secondUpperEven, secondUpperOdd);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Multiply<TIntegers, TInteger, TVector>(
+        byte* rows, long rowBytes, byte* scales, int block, byte* input, out TInteger first, out TInteger second)
+        where TIntegers : struct, IStripSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct =>
+        StripDot<TIntegers, TInteger, TVector>.Multiply<StripQ5K>(rows, rowBytes, block, input, out first, out second);
+
     // Fifth bits are the lowest two of each byte.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Read<TIntegers, TInteger, TVector>(

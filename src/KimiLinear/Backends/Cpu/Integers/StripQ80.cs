@@ -21,4 +21,12 @@ internal readonly unsafe struct StripQ80 : IStripFormat
         first = StripBits.SignedBytes<TIntegers, TInteger, TVector>(codes, stride);
         second = StripBits.SignedBytes<TIntegers, TInteger, TVector>(codes + 34, stride);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Multiply<TIntegers, TInteger, TVector>(
+        byte* rows, long rowBytes, byte* scales, int block, byte* input, out TInteger first, out TInteger second)
+        where TIntegers : struct, IStripSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct =>
+        StripDot<TIntegers, TInteger, TVector>.Multiply<StripQ80>(rows, rowBytes, block, input, out first, out second);
 }

@@ -15,7 +15,7 @@ internal static unsafe class StripScales<TSimd, TVector, TIntegers, TInteger>
     /// <param name="rowBytes">Bytes from a row to the next.</param>
     /// <param name="blockCount">Blocks of 32 columns, 8 at most; types with blocks of 256 always have 8.</param>
     /// <param name="scales">Receives the scales.</param>
-    /// <param name="offsets">Receives the offsets; untouched when the type has none.</param>
+    /// <param name="offsets">Receives the offsets, if the type has any.</param>
     /// <param name="stride">Values from a block's scales to the next one's.</param>
     public static void Read<TFormat>(
         byte* rows, long rowBytes, int blockCount, float* scales, float* offsets, int stride)
@@ -27,7 +27,7 @@ internal static unsafe class StripScales<TSimd, TVector, TIntegers, TInteger>
                 ReadFourAndFiveBits(rows, rowBytes, scales, offsets, stride);
                 break;
             case DataType.GgufQ6K:
-                ReadSixBits(rows, rowBytes, scales, stride);
+                ReadSixBits(rows, rowBytes, scales, offsets, stride);
                 break;
             default:
                 ReadBlocks<TFormat>(rows, rowBytes, blockCount, scales, offsets, stride);
@@ -108,19 +108,28 @@ internal static unsafe class StripScales<TSimd, TVector, TIntegers, TInteger>
         }
     }
 
-    // One half-precision scale at the end of 210 bytes; the others are multiplied into the codes.
+    // One half-precision scale at the end of 210 bytes. The signed bytes before it, one for 16 columns, are for whoever does not
+    // multiply them into the codes: four of each row for each two blocks, where other types have their offsets.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void ReadSixBits(byte* rows, long rowBytes, float* scales, int stride)
+    private static void ReadSixBits(byte* rows, long rowBytes, float* scales, float* offsets, int stride)
     {
+        const int PartScales = 192;
         const int LastSegment = 194;
         for (int lane = 0; lane < StripLayout.RowCount; lane += TSimd.Width)
         {
-            LoadLanes(rows + (lane * rowBytes) + LastSegment, rowBytes, out _, out _, out _, out TInteger numbers);
+            byte* source = rows + (lane * rowBytes);
+            LoadLanes(source + LastSegment, rowBytes, out _, out _, out _, out TInteger numbers);
             TVector scale = TIntegers.FromFloat16(TIntegers.ShiftRight(numbers, 16));
             for (int block = 0; block < StripLayout.MaxBlocks; block++)
             {
                 TSimd.Store(scales + (block * stride) + lane, scale);
             }
+
+            LoadLanes(source + PartScales, rowBytes, out TInteger a, out TInteger b, out TInteger c, out TInteger d);
+            TIntegers.Store((byte*)(offsets + lane), a);
+            TIntegers.Store((byte*)(offsets + stride + lane), b);
+            TIntegers.Store((byte*)(offsets + (2 * stride) + lane), c);
+            TIntegers.Store((byte*)(offsets + (3 * stride) + lane), d);
         }
     }
 
