@@ -34,20 +34,13 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
 
         if (settings.GeneratedTokens > 0)
         {
-            double bandwidth = MeasureRead();
             WarmUpDecoding();
-            List<BenchRow> decoded = [.. settings.Depths.Select(Decode)];
-            bandwidth = Math.Max(bandwidth, MeasureRead());
-            rows.AddRange(decoded.Select(row => row with { ReadGigabytesPerSecond = bandwidth }));
+            terminal.Status.Show("Measuring how fast memory is read");
+            using ReadBandwidth reading = new(settings.LoadOptions.ThreadCount, terminal.Interrupts.Token);
+            rows.AddRange(settings.Depths.Select(depth => Decode(depth, reading)));
         }
 
         return rows;
-    }
-
-    private double MeasureRead()
-    {
-        terminal.Status.Show("Measuring how fast memory is read");
-        return ReadBandwidth.Measure(settings.LoadOptions.ThreadCount, terminal.Interrupts.Token);
     }
 
     private BenchRow Prefill()
@@ -90,7 +83,8 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
         }
     }
 
-    private BenchRow Decode(int depth)
+    // Reading is measured before, between and after the runs: what a shared machine can do changes while they last.
+    private BenchRow Decode(int depth, ReadBandwidth reading)
     {
         string test = $"tg{settings.GeneratedTokens}{(depth == 0 ? "" : $"@d{depth}")}";
         using SequenceState sequence = model.CreateSequence();
@@ -103,6 +97,7 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
 
         int firstLength = sequence.Length;
         long allocatedBytes = 0;
+        double bandwidth = reading.Measure(terminal.Interrupts.Token);
         double[] speeds = new double[settings.Repeat];
         for (int run = 0; run < speeds.Length; run++)
         {
@@ -116,12 +111,14 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
 
             speeds[run] = settings.GeneratedTokens / Stopwatch.GetElapsedTime(start).TotalSeconds;
             allocatedBytes += GC.GetTotalAllocatedBytes(precise: true) - allocatedBefore;
+            bandwidth += reading.Measure(terminal.Interrupts.Token);
         }
 
         int tokenCount = sequence.Length - firstLength;
         return new BenchRow(test, depth, false, speeds.Average(), Spread(speeds))
         {
             BytesPerToken = model.TrafficAt(firstLength + (tokenCount / 2)).TotalBytes,
+            ReadGigabytesPerSecond = bandwidth / (speeds.Length + 1),
             ManagedBytesPerToken = (double)allocatedBytes / tokenCount,
         };
     }

@@ -6,7 +6,7 @@ using System.Runtime.Intrinsics;
 namespace Kimi.Benchmarking;
 
 /// <summary>How fast the machine reads memory with a number of threads: the bound on decoding.</summary>
-internal static unsafe partial class ReadBandwidth
+internal sealed unsafe partial class ReadBandwidth : IDisposable
 {
     // Many times what processors cache.
     private const long BufferBytes = 1L << 30;
@@ -26,33 +26,37 @@ internal static unsafe partial class ReadBandwidth
 
     private static ulong _sink;
 
-    /// <summary>Reads a large piece of memory over and over and returns the mean speed, in 10⁹ bytes per second.</summary>
-    public static double Measure(int threadCount, CancellationToken cancellationToken)
+    private readonly int _threadCount;
+    private byte* _data;
+
+    /// <summary>Fetches the memory to read.</summary>
+    public ReadBandwidth(int threadCount, CancellationToken cancellationToken)
     {
-        byte* data = (byte*)NativeMemory.AlignedAlloc((nuint)BufferBytes, PageBytes);
-        try
-        {
-            RequestLargePages(data);
-            return Read(data, threadCount, cancellationToken);
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(data);
-        }
+        _threadCount = threadCount;
+        _data = (byte*)NativeMemory.AlignedAlloc((nuint)BufferBytes, PageBytes);
+        RequestLargePages(_data);
+        Touch(_data, BufferBytes, cancellationToken);
     }
 
-    private static double Read(byte* data, int threadCount, CancellationToken cancellationToken)
+    public void Dispose()
+    {
+        NativeMemory.AlignedFree(_data);
+        _data = null;
+    }
+
+    /// <summary>Reads it over and over and returns the mean speed, in 10⁹ bytes per second.</summary>
+    public double Measure(CancellationToken cancellationToken)
     {
         // Each thread reads a part of its own, as each reads rows of its own of a matrix.
-        long partBytes = BufferBytes / threadCount / RoundBytes * RoundBytes;
+        long partBytes = BufferBytes / _threadCount / RoundBytes * RoundBytes;
         long[] times = new long[PassCount + 1];
         int passes = 0;
-        using Barrier barrier = new(threadCount, _ =>
+        using Barrier barrier = new(_threadCount, _ =>
         {
             times[passes++] = Stopwatch.GetTimestamp();
             cancellationToken.ThrowIfCancellationRequested();
         });
-        Thread[] threads = [.. Enumerable.Range(1, threadCount - 1).Select(index => new Thread(() => ReadPart(index)))];
+        Thread[] threads = [.. Enumerable.Range(1, _threadCount - 1).Select(index => new Thread(() => ReadPart(index)))];
         foreach (Thread thread in threads)
         {
             thread.IsBackground = true;
@@ -66,13 +70,11 @@ internal static unsafe partial class ReadBandwidth
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        return partBytes * threadCount * (double)PassCount / Stopwatch.GetElapsedTime(times[0], times[^1]).TotalSeconds / 1e9;
+        return partBytes * _threadCount * (double)PassCount / Stopwatch.GetElapsedTime(times[0], times[^1]).TotalSeconds / 1e9;
 
         void ReadPart(int index)
         {
-            byte* part = data + (index * partBytes);
-
-            Touch(part, partBytes, cancellationToken);
+            byte* part = _data + (index * partBytes);
             try
             {
                 for (int pass = 0; pass < PassCount; pass++)

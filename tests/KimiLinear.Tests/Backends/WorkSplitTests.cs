@@ -5,29 +5,6 @@ namespace KimiLinear.Tests.Backends;
 
 public sealed class WorkSplitTests
 {
-    private const int VectorMultiple = 16;
-
-    [Fact]
-    public void Rows_AnyCountAndTeam_CoversAllOnceAndKeepsVectorsWhole()
-    {
-        foreach (int count in (int[])[0, 1, 15, 16, 17, 31, 32, 33, 163_840, int.MaxValue - 15])
-        {
-            for (int workers = 1; workers <= 70; workers++)
-            {
-                int next = 0;
-                for (int worker = 0; worker < workers; worker++)
-                {
-                    (int start, int end) = WorkSplit.Rows(count, worker, workers);
-                    Assert.Equal(next, start);
-                    Assert.True(end >= start && (end % VectorMultiple == 0 || end == count));
-                    next = end;
-                }
-
-                Assert.Equal(count, next);
-            }
-        }
-    }
-
     [Fact]
     public void Units_AnyCountAndTeam_CoversAllOnceAndEvenly()
     {

@@ -48,7 +48,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 DeltaChunkKernel<TSimd, TVector>.ScratchLength(HeadDim));
             float* memory = Backend._workerScratch[worker].Get(DeltaHeadScratch.Length(BlockTokens, HeadDim, kernelLength));
             DeltaHeadScratch scratch = new(memory, BlockTokens, HeadDim);
-            for (int unit = worker; unit < Batch.SequenceCount * HeadCount; unit += workerCount)
+            int unitCount = Batch.SequenceCount * HeadCount;
+            for (int unit = Backend._team.Claim(); unit < unitCount; unit = Backend._team.Claim())
             {
                 RunHead(unit / HeadCount, unit % HeadCount, scratch, Backend._panels[worker]);
             }

@@ -107,51 +107,71 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
 
         public readonly void Execute(int worker, int workerCount)
         {
-            for (int expert = 0; expert < ExpertCount; expert++)
+            if (SecondStage)
             {
-                int start = Starts[expert];
-                int count = Starts[expert + 1] - start;
-                if (count == 0)
-                {
-                    continue;
-                }
-
-                if (!SecondStage)
-                {
-                    float* inner = Inner + ((long)start * GateUp[expert].RowCount);
-                    Backend.GateUp(Normed.Select(Tokens + start, count), GateUp[expert], inner, worker, workerCount);
-                }
-                else
-                {
-                    MatMulOutput output = new(Hidden, HiddenDim, add: true, Tokens + start, VisitWeights + start);
-                    AddDown(InnerOperand.From(start, count), Down[expert], output, worker, workerCount);
-                }
-            }
-
-            ExecuteShared(worker, workerCount);
-        }
-
-        private readonly void ExecuteShared(int worker, int workerCount)
-        {
-            if (SharedGateUp is null)
-            {
-                return;
-            }
-
-            if (!SecondStage)
-            {
-                Backend.GateUp(Normed, SharedGateUp, SharedInner, worker, workerCount);
+                ExecuteDown(worker, workerCount);
             }
             else
             {
-                AddDown(SharedInnerOperand, SharedDown!, new MatMulOutput(Hidden, HiddenDim, add: true), worker, workerCount);
+                ExecuteGateUp(worker, workerCount);
             }
         }
 
-        private readonly void AddDown(Operand input, HostMatrix down, MatMulOutput output, int worker, int workerCount)
+        private readonly void ExecuteGateUp(int worker, int workerCount)
         {
-            (int start, int end) = WorkSplit.Rows(down.RowCount, worker, workerCount);
-            Backend.Multiply(input, down, start, end - start, worker, output.FromColumn(start));
+            int granule = RowWalk.Granule(Normed.Count);
+            int sharedDim = SharedDown?.ColumnCount ?? 0;
+            int granuleCount = RowWalk.GranuleCount(sharedDim, granule);
+            for (int expert = 0; expert < ExpertCount; expert++)
+            {
+                granuleCount += Count(expert) == 0 ? 0 : RowWalk.GranuleCount(Down[expert].ColumnCount, granule);
+            }
+
+            RowWalk walk = new(Backend._team, granule, granuleCount, 2 * HiddenDim, workerCount);
+            for (int expert = 0; expert < ExpertCount; expert++)
+            {
+                while (Count(expert) > 0 && walk.TryNext(Down[expert].ColumnCount, out int row, out int rowCount))
+                {
+                    Operand input = Normed.Select(Tokens + Starts[expert], Count(expert));
+                    float* inner = Inner + ((long)Starts[expert] * GateUp[expert].RowCount);
+                    Backend.GateUp(input, GateUp[expert], inner, row, rowCount, worker);
+                }
+            }
+
+            while (SharedGateUp is not null && walk.TryNext(sharedDim, out int row, out int rowCount))
+            {
+                Backend.GateUp(Normed, SharedGateUp, SharedInner, row, rowCount, worker);
+            }
         }
+
+        // Some columns of the output after others; for each, all experts follow each other.
+        private readonly void ExecuteDown(int worker, int workerCount)
+        {
+            int granule = RowWalk.Granule(Normed.Count);
+            int columns = (Math.Min(InnerOperand.Count, ExpertCount) * Down[0].ColumnCount) + (SharedDown?.ColumnCount ?? 0);
+            RowWalk walk = new(Backend._team, granule, RowWalk.GranuleCount(HiddenDim, granule), columns, workerCount);
+            while (walk.TryNext(HiddenDim, out int row, out int rowCount))
+            {
+                for (int expert = 0; expert < ExpertCount; expert++)
+                {
+                    if (Count(expert) > 0)
+                    {
+                        int start = Starts[expert];
+                        MatMulOutput output = new(Hidden, HiddenDim, add: true, Tokens + start, VisitWeights + start);
+                        Operand input = InnerOperand.From(start, Count(expert));
+                        Backend.Multiply(input, Down[expert], row, rowCount, worker, output.FromColumn(row));
+                    }
+                }
+
+                if (SharedDown is not null)
+                {
+                    MatMulOutput output = new(Hidden, HiddenDim, add: true);
+                    Backend.Multiply(SharedInnerOperand, SharedDown, row, rowCount, worker, output.FromColumn(row));
+                }
+            }
+        }
+
+        // Tokens that visit an expert.
+        private readonly int Count(int expert) => Starts[expert + 1] - Starts[expert];
     }
 }

@@ -213,7 +213,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         }
         else
         {
-            job.Execute(0, 1);
+            _team.RunAlone(ref job);
         }
     }
 
@@ -255,8 +255,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     }
 
     /// <summary>
-    /// A matrix product. The rows of each part are divided among the workers, so that each reads its own part of the file and
-    /// all have as much to read, whatever the parts are stored in.
+    /// A matrix product.
     /// </summary>
     private struct ProjectJob : IParallelJob
     {
@@ -267,11 +266,21 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
 
         public readonly void Execute(int worker, int workerCount)
         {
+            int granule = RowWalk.Granule(Input.Count);
+            int granuleCount = 0;
             foreach (ref readonly HostMatrix.Part part in Matrix.Parts)
             {
-                (int start, int end) = WorkSplit.Rows(part.RowCount, worker, workerCount);
-                int row = part.FirstRow + start;
-                Backend.Multiply(Input, Matrix, row, end - start, worker, Output.FromColumn(row));
+                granuleCount += RowWalk.GranuleCount(part.RowCount, granule);
+            }
+
+            RowWalk walk = new(Backend._team, granule, granuleCount, Matrix.ColumnCount, workerCount);
+            foreach (ref readonly HostMatrix.Part part in Matrix.Parts)
+            {
+                while (walk.TryNext(part.RowCount, out int row, out int count))
+                {
+                    int first = part.FirstRow + row;
+                    Backend.Multiply(Input, Matrix, first, count, worker, Output.FromColumn(first));
+                }
             }
         }
     }
@@ -284,21 +293,30 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         public HostMatrix Matrix; // [2·F, D]
         public float* Inner;      // [T, 2·F]
 
-        public readonly void Execute(int worker, int workerCount) =>
-            Backend.GateUp(Input, Matrix, Inner, worker, workerCount);
+        public readonly void Execute(int worker, int workerCount)
+        {
+            int width = Matrix.RowCount / 2;
+            int granule = RowWalk.Granule(Input.Count);
+            RowWalk walk = new(
+                Backend._team, granule, RowWalk.GranuleCount(width, granule), 2 * Matrix.ColumnCount, workerCount);
+            while (walk.TryNext(width, out int row, out int count))
+            {
+                Backend.GateUp(Input, Matrix, Inner, row, count, worker);
+            }
+        }
     }
 
-    private void GateUp(Operand input, HostMatrix matrix, float* inner, int worker, int workerCount)
+    // Some columns of SiLU(gate x) ⊙ up x.
+    private void GateUp(Operand input, HostMatrix matrix, float* inner, int start, int count, int worker)
     {
         int width = matrix.RowCount / 2;
-        (int start, int end) = WorkSplit.Rows(width, worker, workerCount);
         MatMulOutput output = new(inner, matrix.RowCount);
-        Multiply(input, matrix, start, end - start, worker, output.FromColumn(start));
-        Multiply(input, matrix, width + start, end - start, worker, output.FromColumn(width + start));
+        Multiply(input, matrix, start, count, worker, output.FromColumn(start));
+        Multiply(input, matrix, width + start, count, worker, output.FromColumn(width + start));
         for (int t = 0; t < input.Count; t++)
         {
             float* gate = inner + ((long)t * matrix.RowCount) + start;
-            VectorKernel<TSimd, TVector>.SiluMultiply(gate, gate + width, end - start);
+            VectorKernel<TSimd, TVector>.SiluMultiply(gate, gate + width, count);
         }
     }
 }

@@ -44,6 +44,7 @@ internal static unsafe class DeltaKernel<TSimd, TVector>
         int row = 0;
         for (; row + RowTile <= headDim && headDim % TSimd.Width == 0; row += RowTile)
         {
+            Prefetch(state + ((long)(row + RowTile) * headDim), RowTile * headDim);
             for (int t = 0; t < tokenCount; t++)
             {
                 long offset = (long)t * headDim;
@@ -77,6 +78,14 @@ internal static unsafe class DeltaKernel<TSimd, TVector>
                     headDim,
                     state + ((long)row * headDim));
             }
+        }
+    }
+
+    private static void Prefetch(float* state, int length)
+    {
+        for (int i = 0; i < length; i += CacheLine.ByteCount / sizeof(float))
+        {
+            CacheLine.Prefetch((byte*)(state + i) + CacheLine.AheadBytes);
         }
     }
 

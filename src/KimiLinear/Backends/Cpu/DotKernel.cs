@@ -154,25 +154,33 @@ internal static unsafe class DotKernel<TSimd, TVector>
             TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
             for (int i = 0; i < columnCount; i += TSimd.Width)
             {
-                s00 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size)), s00);
+                byte* b = w + ((long)i * TFormat.Size);
+                CacheLine.Prefetch(b + CacheLine.AheadBytes);
+                s00 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s00);
             }
 
             w += rowBytes;
             for (int i = 0; i < columnCount; i += TSimd.Width)
             {
-                s01 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size)), s01);
+                byte* b = w + ((long)i * TFormat.Size);
+                CacheLine.Prefetch(b + CacheLine.AheadBytes);
+                s01 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s01);
             }
 
             w += rowBytes;
             for (int i = 0; i < columnCount; i += TSimd.Width)
             {
-                s02 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size)), s02);
+                byte* b = w + ((long)i * TFormat.Size);
+                CacheLine.Prefetch(b + CacheLine.AheadBytes);
+                s02 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s02);
             }
 
             w += rowBytes;
             for (int i = 0; i < columnCount; i += TSimd.Width)
             {
-                s03 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size)), s03);
+                byte* b = w + ((long)i * TFormat.Size);
+                CacheLine.Prefetch(b + CacheLine.AheadBytes);
+                s03 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s03);
             }
 
             w += rowBytes;

@@ -163,7 +163,9 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         long i = 0;
         for (; i + TSimd.Width <= count; i += TSimd.Width)
         {
-            TSimd.Store(destination + i, TFormat.Load<TSimd, TVector>(source + (i * TFormat.Size)));
+            byte* values = source + (i * TFormat.Size);
+            CacheLine.Prefetch(values + CacheLine.AheadBytes);
+            TSimd.Store(destination + i, TFormat.Load<TSimd, TVector>(values));
         }
 
         if (i < count)

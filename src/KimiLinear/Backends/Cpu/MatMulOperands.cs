@@ -67,6 +67,18 @@ internal readonly unsafe struct MatMulRow(float* data, float scale, bool add)
         }
     }
 
+    /// <summary>Writes 16 products, each times a factor and then as <see cref="Put"/> would.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void PutTile<TSimd, TVector>(int column, float* values, float* factors)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        for (int i = 0; i < PackedLayout.TileRows; i += TSimd.Width)
+        {
+            PutVector<TSimd, TVector>(column + i, TSimd.Multiply(TSimd.Load(values + i), TSimd.Load(factors + i)));
+        }
+    }
+
     /// <summary>Writes some of the 16 values of a tile, each as <see cref="Put"/> would.</summary>
     public void PutRows<TSimd, TVector>(float* values, int count)
         where TSimd : struct, ISimd<TVector>

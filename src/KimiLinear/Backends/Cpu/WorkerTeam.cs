@@ -21,6 +21,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
     private void* _job;
     private Exception? _failure;
     private int _generation;
+    private int _claimed;
     private int _pending;
     private int _parkedWorkers;
     private int _parkedCaller;
@@ -51,7 +52,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
     {
         if (Count == 1)
         {
-            job.Execute(0, 1);
+            RunAlone(ref job);
             return;
         }
 
@@ -59,6 +60,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
         _job = Unsafe.AsPointer(ref job);
         _execute = &Execute<TJob>;
         _failure = null;
+        _claimed = 0;
         _pending = Count - 1;
         Interlocked.Increment(ref _generation);
         bool interrupted = Volatile.Read(ref _parkedWorkers) > 0 && WakeWorkers();
@@ -82,6 +84,21 @@ internal sealed unsafe class WorkerTeam : IDisposable
             ExceptionDispatchInfo.Throw(_failure);
         }
     }
+
+    /// <summary>Runs a job on the calling thread, for work too small to share.</summary>
+    public void RunAlone<TJob>(ref TJob job)
+        where TJob : struct, IParallelJob
+    {
+        _claimed = 0;
+        job.Execute(0, 1);
+    }
+
+    /// <summary>
+    /// The next unit of the running job that no worker has taken, counting from 0. Workers that are faster take more, so that all
+    /// end together on machines where cores or memory are shared unevenly. Every worker goes on until it is given a unit past
+    /// the last.
+    /// </summary>
+    public int Claim() => Interlocked.Increment(ref _claimed) - 1;
 
     public void Dispose()
     {

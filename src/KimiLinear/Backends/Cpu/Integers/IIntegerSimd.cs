@@ -19,9 +19,6 @@ internal unsafe interface IIntegerSimd<TInteger, TVector>
 
     static abstract void Store(byte* destination, TInteger value);
 
-    /// <summary>Asks for the cache line of an address that is needed soon; any address will do.</summary>
-    static abstract void Prefetch(byte* address);
-
     /// <summary>Reads four bytes and gives them to every lane.</summary>
     static abstract TInteger Broadcast(byte* source);
 

@@ -19,15 +19,6 @@ internal readonly unsafe partial struct Integer128 : IStripSimd<Vector128<int>, 
     public static void Store(byte* destination, Vector128<int> value) => value.Store((int*)destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Prefetch(byte* address)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch0(address);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Broadcast(byte* source) => Vector128.Create(*(int*)source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

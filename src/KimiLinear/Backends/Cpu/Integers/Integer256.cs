@@ -19,9 +19,6 @@ internal readonly unsafe partial struct Integer256 : IStripSimd<Vector256<int>, 
     public static void Store(byte* destination, Vector256<int> value) => value.Store((int*)destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Prefetch(byte* address) => Sse.Prefetch0(address);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Broadcast(byte* source) => Vector256.Create(*(int*)source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -22,9 +22,6 @@ internal readonly unsafe partial struct Integer512 : IStripSimd<Vector512<int>, 
     public static void Store(byte* destination, Vector512<int> value) => value.Store((int*)destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Prefetch(byte* address) => Sse.Prefetch0(address);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> Broadcast(byte* source) => Vector512.Create(*(int*)source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

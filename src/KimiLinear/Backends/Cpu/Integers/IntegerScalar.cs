@@ -13,11 +13,6 @@ internal readonly unsafe struct IntegerScalar : IIntegerSimd<int, float>
 
     public static void Store(byte* destination, int value) => *(int*)destination = value;
 
-    public static void Prefetch(byte* address)
-    {
-        // Leaves it to the processor.
-    }
-
     public static int Broadcast(byte* source) => *(int*)source;
 
     public static int LowNibbles(int bytes) => bytes & 0x0F0F0F0F;

@@ -20,9 +20,6 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
     private const int SecondCodes = PackedLayout.HeaderBytes + PackedLayout.Q4BlockBytes;
     private const int ChunkBytes = 64;
 
-    // How far ahead memory is asked for.
-    private const int PrefetchBytes = 4096;
-
     /// <summary>Some lanes of a tile by one row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static TVector One<TPlanes>(byte* tile, int lane, byte* x, int blockCount)
@@ -38,7 +35,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
             // Pages end the processor's own prefetching, and a whole pair is used in less time than memory takes.
             for (int line = 0; line < PairBytes; line += ChunkBytes)
             {
-                TIntegers.Prefetch(pair + PrefetchBytes + line);
+                CacheLine.Prefetch(pair + CacheLine.AheadBytes + line);
             }
 
             sum = AddBlock<TPlanes>(pair, pair + PackedLayout.HeaderBytes + (3 * lane), x, low, scale, blockCount, sum);

@@ -19,7 +19,6 @@ internal static unsafe class PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>
     private const int ChunkBytes = 64;
 
     // How far ahead memory is asked for.
-    private const int PrefetchBytes = 4096;
     private const int ChunkCount = PackedLayout.Q8BlockBytes / ChunkBytes;
 
     /// <summary>Some lanes of a tile by one row.</summary>
@@ -38,7 +37,7 @@ internal static unsafe class PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>
             for (int chunk = 0; chunk < ChunkCount; chunk++, x += 8)
             {
                 TInteger bytes = TIntegers.Load(codes + (chunk * ChunkBytes));
-                TIntegers.Prefetch(codes + PrefetchBytes + (chunk * ChunkBytes));
+                CacheLine.Prefetch(codes + CacheLine.AheadBytes + (chunk * ChunkBytes));
                 even = TIntegers.AddShorts(even, TIntegers.EvenBytes(bytes), TIntegers.Broadcast(x));
                 odd = TIntegers.AddShorts(odd, TIntegers.OddBytes(bytes), TIntegers.Broadcast(x + 4));
             }

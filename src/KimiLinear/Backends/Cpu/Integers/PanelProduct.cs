@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using KimiLinear.Tensors;
 
 namespace KimiLinear.Backends;
@@ -73,22 +74,29 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Put(
         WeightPanel panel, float* sums, int inputs, int rowsLeft, MatMulOutput output, int firstInput, int firstColumn)
     {
-        for (int tile = 0; tile < WeightPanel.TileCount && rowsLeft > tile * TileRows; tile++)
+        for (int i = 0; i < inputs; i++)
         {
-            int rows = Math.Min(TileRows, rowsLeft - (tile * TileRows));
-            float* factors = panel.RowScales + (tile * TileRows);
-            for (int i = 0; i < inputs; i++)
+            MatMulRow row = output.Row(firstInput + i, firstColumn);
+            for (int tile = 0; tile < WeightPanel.TileCount && rowsLeft > tile * TileRows; tile++)
             {
+                int column = tile * TileRows;
                 float* products = sums + (((tile * RowGroup) + i) * TileRows);
-                for (int lane = 0; lane < TileRows; lane += TSimd.Width)
+                float* factors = panel.RowScales + column;
+                if (rowsLeft >= column + TileRows)
                 {
-                    TSimd.Store(products + lane, TSimd.Multiply(TSimd.Load(products + lane), TSimd.Load(factors + lane)));
+                    row.PutTile<TSimd, TVector>(column, products, factors);
                 }
-
-                output.Row(firstInput + i, firstColumn + (tile * TileRows)).PutRows<TSimd, TVector>(products, rows);
+                else
+                {
+                    for (int j = 0; j < rowsLeft - column; j++)
+                    {
+                        row.Put(column + j, products[j] * factors[j]);
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,23 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace KimiLinear.Backends;
+
+/// <summary>What is read from memory at a time.</summary>
+internal static unsafe class CacheLine
+{
+    public const int ByteCount = 64;
+
+    /// <summary>How far ahead kernels that stream through weights ask for memory: a page, where processors' own prefetching ends.</summary>
+    public const int AheadBytes = 4096;
+
+    /// <summary>Asks for a line that is needed soon; any address will do. Elsewhere than on x86 it is left to the processor.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(address);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using KimiLinear.Backends;
+using Xunit;
+
+namespace KimiLinear.Tests.Backends;
+
+/// <summary>However many workers walk over however many matrices, each row is given out once.</summary>
+public sealed unsafe class RowWalkTests
+{
+    // Rows of matrices that follow each other; some are no multiple of a tile.
+    private static readonly int[] _matrices = [160, 1, 0, 16, 77, 2_304, 40];
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(2, 1)]
+    [InlineData(2, 64)]
+    [InlineData(5, 7)]
+    [InlineData(5, 8)]
+    [InlineData(16, 512)]
+    public void TryNext_AllWorkers_GiveOutEachRowOnceInWholeTiles(int workers, int inputCount)
+    {
+        foreach (int columnCount in (int[])[1, 64, 2_304, 1_000_000])
+        {
+            int[] visits = new int[_matrices.Sum()];
+            using WorkerTeam team = new(workers);
+            fixed (int* counts = visits)
+            {
+                WalkJob job = new() { Team = team, Visits = counts, InputCount = inputCount, ColumnCount = columnCount };
+                team.Run(ref job);
+            }
+
+            Assert.All(visits, count => Assert.Equal(1, count));
+        }
+    }
+
+    private struct WalkJob : IParallelJob
+    {
+        public WorkerTeam Team;
+        public int* Visits;
+        public int InputCount;
+        public int ColumnCount;
+
+        public readonly void Execute(int worker, int workerCount)
+        {
+            int granule = RowWalk.Granule(InputCount);
+            int granuleCount = _matrices.Sum(rows => RowWalk.GranuleCount(rows, granule));
+            RowWalk walk = new(Team, granule, granuleCount, ColumnCount, workerCount);
+            int first = 0;
+            foreach (int rowCount in _matrices)
+            {
+                while (walk.TryNext(rowCount, out int row, out int count))
+                {
+                    Assert.True(row % granule == 0 && (count % granule == 0 || row + count == rowCount));
+                    for (int i = row; i < row + count; i++)
+                    {
+                        Interlocked.Increment(ref Visits[first + i]);
+                    }
+                }
+
+                first += rowCount;
+            }
+        }
+    }
+}
