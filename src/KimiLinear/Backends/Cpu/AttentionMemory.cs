@@ -4,7 +4,7 @@ namespace KimiLinear.Backends;
 internal sealed class AttentionMemory(int threadCount) : IDisposable
 {
     /// <summary>A page as float32, one per worker.</summary>
-    public ScratchBuffer[] Pages { get; } = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
+    public WorkerScratch Pages { get; } = new(threadCount);
 
     /// <summary>Tokens that attend to integer rows together.</summary>
     public AbsorbedGroup Absorbed { get; } = new();
@@ -12,9 +12,6 @@ internal sealed class AttentionMemory(int threadCount) : IDisposable
     public void Dispose()
     {
         Absorbed.Dispose();
-        foreach (ScratchBuffer scratch in Pages)
-        {
-            scratch.Dispose();
-        }
+        Pages.Dispose();
     }
 }

@@ -26,8 +26,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
 
     private readonly CpuForms _forms;
     private readonly WorkerTeam _team;
-    private readonly ScratchBuffer[] _panels;
-    private readonly ScratchBuffer[] _workerScratch;
+    private readonly WorkerScratch _panels;
+    private readonly WorkerScratch _workerScratch;
     private readonly ScratchBuffer _normed = new();
     private readonly ScratchBuffer _inner = new();
     private readonly OperandBuffer _operand = new();
@@ -42,9 +42,9 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         _forms = forms;
         _integers = integers;
         _team = new WorkerTeam(threadCount);
-        _panels = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
+        _panels = new WorkerScratch(threadCount);
         _attention = new AttentionMemory(threadCount);
-        _workerScratch = [.. Enumerable.Range(0, threadCount).Select(_ => new ScratchBuffer())];
+        _workerScratch = new WorkerScratch(threadCount);
     }
 
     public override string Description => $"CPU, {TSimd.Name}, {_team.Count} {(_team.Count == 1 ? "thread" : "threads")}";
@@ -115,8 +115,9 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     public override void Dispose()
     {
         _team.Dispose();
-        foreach (ScratchBuffer scratch in (ScratchBuffer[])
-            [.. _panels, .. _workerScratch, _normed, _inner, _routerLogits, _sharedInner])
+        _panels.Dispose();
+        _workerScratch.Dispose();
+        foreach (ScratchBuffer scratch in (ScratchBuffer[])[_normed, _inner, _routerLogits, _sharedInner])
         {
             scratch.Dispose();
         }
@@ -215,6 +216,10 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         {
             _team.RunAlone(ref job);
         }
+
+        _panels.Level();
+        _workerScratch.Level();
+        _attention.Pages.Level();
     }
 
     /// <summary>RMS norm and the quantised forms of the result, rows divided among the workers.</summary>
