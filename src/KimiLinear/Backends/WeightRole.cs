@@ -15,6 +15,9 @@ internal enum WeightRole
     /// <summary>One matrix, its parts stacked by rows.</summary>
     Projection,
 
+    /// <summary>A matrix whose products choose experts. Never below the precision it is stored in.</summary>
+    Router,
+
     /// <summary>Per expert two parts, gate over up.</summary>
     ExpertGateUp,
 

@@ -108,7 +108,7 @@ internal sealed class WeightBinder(
         return new SparseMoeWeights
         {
             Norm = Bind(WeightRole.Vector, WeightNames.FeedForwardNorm),
-            Router = Bind(WeightRole.Projection, WeightNames.SparseMoe.Router),
+            Router = Bind(WeightRole.Router, WeightNames.SparseMoe.Router),
             CorrectionBias = Bind(WeightRole.Vector, WeightNames.SparseMoe.ScoreCorrectionBias),
             ExpertGateUp = Bind(WeightRole.ExpertGateUp, gateUp),
             ExpertDown = Bind(WeightRole.ExpertDown, down),

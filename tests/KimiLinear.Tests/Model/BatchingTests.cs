@@ -51,12 +51,12 @@ public sealed class BatchingTests
     }
 
     [Theory]
-    [MemberData(nameof(ModelCases.All), MemberType = typeof(ModelCases))]
+    [MemberData(nameof(ModelCases.Hosted), MemberType = typeof(ModelCases))]
     public void Forward_SingleTokenSteps_BitIdenticalAloneAndTogether(string modelName, string backend) =>
         AssertDecodeIsIdentical(modelName, backend, companyLength: 0);
 
     [Theory]
-    [MemberData(nameof(ModelCases.All), MemberType = typeof(ModelCases))]
+    [MemberData(nameof(ModelCases.Hosted), MemberType = typeof(ModelCases))]
     public void Forward_SingleTokenStepsBesidePrefill_BitIdenticalToAlone(string modelName, string backend) =>
         AssertDecodeIsIdentical(modelName, backend, companyLength: 33);
 

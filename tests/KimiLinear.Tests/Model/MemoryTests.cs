@@ -23,7 +23,7 @@ public sealed class MemoryTests
     }
 
     [Theory]
-    [MemberData(nameof(Backend.Names), MemberType = typeof(Backend))]
+    [MemberData(nameof(Backend.HostedNames), MemberType = typeof(Backend))]
     public void Dispose_AfterManySequences_MemoryWasFlatAndReturns(string backend)
     {
         const int SequenceCount = 200;
@@ -81,7 +81,7 @@ public sealed class MemoryTests
     }
 
     [Theory]
-    [MemberData(nameof(ModelCases.All), MemberType = typeof(ModelCases))]
+    [MemberData(nameof(ModelCases.Hosted), MemberType = typeof(ModelCases))]
     public void Dispose_WithSequencesOpen_ReturnsTheirMemoryToo(string modelName, string backend)
     {
         long before = NativeBuffer.AllocatedBytes;

@@ -26,6 +26,12 @@ internal static class Backend
     /// <summary>The default width, latent attention in integers and always absorbed.</summary>
     public const string AbsorbedIntegers = "AbsorbedIntegers";
 
+    /// <summary>TorchSharp on the CPU with float32 weights.</summary>
+    public const string Torch = "Torch";
+
+    /// <summary>The same, latent attention always expanded, head by head and a few queries at a time.</summary>
+    public const string ExpandedTorch = "ExpandedTorch";
+
     /// <summary>When this environment variable is 1, only the default backend is there to be tested.</summary>
     public const string DefaultOnlyVariable = "KIMILINEAR_TESTS_DEFAULT_BACKEND_ONLY";
 
@@ -34,17 +40,28 @@ internal static class Backend
 
     public static IEnumerable<string> Available => Environment.GetEnvironmentVariable(DefaultOnlyVariable) == "1"
         ? [Default]
-        : [Reference, .. Widths.Select(width => width.ToString()), Chunked, Absorbed, Expanded, Integers, AbsorbedIntegers];
+        : [Reference, .. Widths.Select(width => width.ToString()), Chunked, Absorbed, Expanded, Integers, AbsorbedIntegers, Torch, ExpandedTorch];
 
     /// <summary>Those that a user can get: fast, threaded, and sparing with memory.</summary>
-    public static IEnumerable<string> Production => Available.Where(name => name != Reference);
+    public static IEnumerable<string> Production => Available.Where(name => name is not (Reference or Torch or ExpandedTorch));
+
+    /// <summary>Those that keep weights and caches in memory of their own, and compute a row the same in any company.</summary>
+    public static IEnumerable<string> Hosted => Available.Where(name => name is not (Torch or ExpandedTorch));
+
+    public static TheoryData<string> HostedNames => new(Hosted);
 
     public static TheoryData<string> Names => new(Available);
 
     public static TheoryData<string> ProductionNames => new(Production);
 
+    /// <summary>Whether a backend keeps latent rows in a precision.</summary>
+    public static bool Takes(string name, LatentPrecision precision) =>
+        precision != LatentPrecision.Int16 || name is not (Torch or ExpandedTorch);
+
     /// <summary>The default backend of this process.</summary>
     public static string Default => CpuBackends.Widest.ToString();
+
+    private static TorchForms SmallPieces => new() { AbsorbedTokens = 0, ScoreLimit = 4_000, ExpandedLimit = 1 };
 
     private static IEnumerable<SimdWidth> Widths => Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest);
 
@@ -64,6 +81,8 @@ internal static class Backend
         return name switch
         {
             Reference => new ReferenceBackend(config),
+            Torch => TorchBackends.OnCpu(config, new TorchForms(), libtorchFolder: null),
+            ExpandedTorch => TorchBackends.OnCpu(config, SmallPieces, libtorchFolder: null),
             Chunked => Widest(forms with { ChunkThresholdTokens = 1 }),
             Absorbed => Widest(forms with { LatentAttention = AttentionForm.Absorbed }),
             Expanded => Widest(forms with { LatentAttention = AttentionForm.Expanded }),

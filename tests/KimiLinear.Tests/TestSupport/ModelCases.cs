@@ -14,6 +14,9 @@ internal static class ModelCases
     /// <summary>Every backend.</summary>
     public static TheoryData<string, string> All => Cross(Backend.Available);
 
+    /// <summary>The backends in memory of the library's own.</summary>
+    public static TheoryData<string, string> Hosted => Cross(Backend.Hosted);
+
     /// <summary>The backends a user can get.</summary>
     public static TheoryData<string, string> Production => Cross(Backend.Production);
 
