@@ -13,7 +13,13 @@ try
             TorchRuntime.Load(folders.FirstOrDefault());
             Array.ForEach(folders, TorchRuntime.Load);
             Console.WriteLine(TorchProbe.Add());
-            break;
+            Console.WriteLine(MappedLibrary.Find("libtorch_cpu.so"));
+            return 0;
+
+        case ["together"]:
+            Parallel.For(0, 4, _ => TorchRuntime.Load(null));
+            Console.WriteLine(TorchProbe.Add());
+            return 0;
 
         // The copy that an old C++ runtime needs, on any system.
         case ["copy", string libtorchFolder, string library]:
@@ -24,32 +30,27 @@ try
                 Console.WriteLine(((delegate* unmanaged<int>)NativeLibrary.GetExport(copy, "THSTorch_get_num_threads"))());
             }
 
-            break;
-
-        case ["plain", string libtorchFolder, string library]:
-            LibtorchLibrary.Load(libtorchFolder);
-            Console.WriteLine(NativeLibrary.TryLoad(library, out _));
-            break;
+            Console.WriteLine(MappedFile("/LibTorchSharp-"));
+            return 0;
 
         case ["cuda", string index]:
             TorchRuntime.RequireCuda(int.Parse(index, null));
-            break;
+            return 0;
 
         default:
             Console.WriteLine($"Unknown arguments: {string.Join(' ', args)}");
             return 2;
     }
-
-    foreach (string name in (string[])["libtorch_cpu.so", "libLibTorchSharp.so"])
-    {
-        Console.WriteLine(MappedLibrary.Find(name));
-    }
-
-    Console.WriteLine(File.ReadLines("/proc/self/maps").FirstOrDefault(line => line.Contains("/LibTorchSharp-", StringComparison.Ordinal)));
-    return 0;
 }
 catch (DeviceUnavailableException error)
 {
     Console.WriteLine(error.Message);
     return 1;
+}
+
+// A file deleted since it was loaded is told with a remark behind its path.
+static string MappedFile(string part)
+{
+    string line = File.ReadLines("/proc/self/maps").First(line => line.Contains(part, StringComparison.Ordinal));
+    return line[line.IndexOf('/')..];
 }

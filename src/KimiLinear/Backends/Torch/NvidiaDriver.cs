@@ -17,9 +17,15 @@ internal static class NvidiaDriver
                 $"No NVIDIA driver was found: {name} cannot be loaded. Install the driver of the graphics card, or choose the CPU.");
         }
 
-        Require(((delegate* unmanaged<uint, int>)NativeLibrary.GetExport(driver, "cuInit"))(0), "cuInit");
+        if (!NativeLibrary.TryGetExport(driver, "cuInit", out nint initialize)
+            || !NativeLibrary.TryGetExport(driver, "cuDeviceGetCount", out nint countDevices))
+        {
+            throw new DeviceUnavailableException($"{name} is no NVIDIA driver: it has no cuInit or no cuDeviceGetCount.");
+        }
+
+        Require(((delegate* unmanaged<uint, int>)initialize)(0), "cuInit");
         int count;
-        Require(((delegate* unmanaged<int*, int>)NativeLibrary.GetExport(driver, "cuDeviceGetCount"))(&count), "cuDeviceGetCount");
+        Require(((delegate* unmanaged<int*, int>)countDevices)(&count), "cuDeviceGetCount");
         if (index >= count)
         {
             throw new DeviceUnavailableException(
