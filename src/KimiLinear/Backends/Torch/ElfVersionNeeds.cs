@@ -78,21 +78,28 @@ internal sealed class ElfVersionNeeds
         ulong needCount = dynamic.GetValueOrDefault(VersionNeedCountTag);
         ReadOnlySpan<byte> names = Bytes(
             FileOffset(dynamic.GetValueOrDefault(StringTableTag)), dynamic.GetValueOrDefault(StringTableBytesTag));
-        for (ulong i = 0; i < needCount; i++)
+        for (ulong left = needCount; left > 0; left--)
         {
             Bytes(need, NeedBytes);
-            string library = Name(names, Word32(need + 4));
-            ulong entry = need + Word32(need + 8);
-            for (int left = Word16(need + 2); left > 0; left--)
-            {
-                Bytes(entry, NeedBytes);
-                _needs.Add((library, Name(names, Word32(entry + 8)), checked((int)entry + 4)));
-                entry += Word32(entry + 12);
-            }
-
-            need += Word32(need + 12);
+            ReadVersions(Name(names, Word32(need + 4)), need + Word32(need + 8), Word16(need + 2), names);
+            need = left > 1 ? Next(need) : need;
         }
     }
+
+    private void ReadVersions(string library, ulong entry, int count, ReadOnlySpan<byte> names)
+    {
+        for (int left = count; left > 0; left--)
+        {
+            Bytes(entry, NeedBytes);
+            _needs.Add((library, Name(names, Word32(entry + 8)), (int)entry + 4));
+            entry = left > 1 ? Next(entry) : entry;
+        }
+    }
+
+    // Both lists lead on by a distance, which is zero at their end only: a damaged file must not hold us in a circle.
+    private ulong Next(ulong entry) => Word32(entry + 12) is var distance and > 0
+        ? entry + distance
+        : throw new InvalidDataException($"Its list of needed versions ends early, at byte {entry}.");
 
     // The entries of the dynamic section that occur once; the first of the others.
     private Dictionary<ulong, ulong> ReadDynamic()

@@ -7,6 +7,8 @@ internal static class TorchPackages
     public const string Version = "0.107.0";
 
     /// <summary>What to do when a part of them is missing.</summary>
-    public const string Advice =
-        $"Add the package TorchSharp-cpu or TorchSharp-cuda-linux, version {Version}, to the application";
+    public static string Advice => $"Add the package TorchSharp-cpu or {Cuda}, version {Version}, to the application";
+
+    /// <summary>The package for graphics cards on this system.</summary>
+    public static string Cuda => OperatingSystem.IsWindows() ? "TorchSharp-cuda-windows" : "TorchSharp-cuda-linux";
 }

@@ -24,10 +24,11 @@ internal static class TorchSharpLibrary
     /// <exception cref="DeviceUnavailableException">It is missing, damaged, or does not load.</exception>
     public static void Load()
     {
-        string[] places = LibtorchFolder.OfApplication();
+        string[] places = LibtorchFolder.NativeFolders();
         string path = places.Select(place => Path.Combine(place, FileName)).FirstOrDefault(File.Exists)
             ?? throw new DeviceUnavailableException(
-                $"TorchSharp's native library was not found: no {FileName} in {string.Join(", ", places)}. {TorchPackages.Advice}.");
+                $"TorchSharp's native library was not found: no {FileName} in {string.Join(", ", places)}. {TorchPackages.Advice}; "
+                + "TorchSharp has it for linux-x64.");
         try
         {
             NativeLibrary.Load(path);
@@ -47,15 +48,16 @@ internal static class TorchSharpLibrary
     /// <exception cref="DeviceUnavailableException">The file is damaged, or the copy cannot be written or does not load.</exception>
     public static nint LoadCopy(string path)
     {
-        byte[] original = File.ReadAllBytes(path);
+        byte[] original;
         byte[] copy;
         try
         {
+            original = File.ReadAllBytes(path);
             copy = new ElfVersionNeeds(original).WithWeak(Runtime, RuntimeVersion);
         }
-        catch (InvalidDataException error)
+        catch (Exception error) when (error is InvalidDataException or IOException or UnauthorizedAccessException)
         {
-            throw new DeviceUnavailableException($"'{path}' cannot be used. {error.Message} {TorchPackages.Advice} once more.", error);
+            throw new DeviceUnavailableException($"TorchSharp's native library '{path}' cannot be used: {error.Message}", error);
         }
 
         string name = $"LibTorchSharp-{Convert.ToHexStringLower(SHA256.HashData(original))[..16]}.so";
@@ -67,8 +69,8 @@ internal static class TorchSharpLibrary
         library = 0;
         try
         {
-            string folder = Directory.CreateDirectory(CacheFolder(), OwnerOnly).FullName;
-            if ((File.GetUnixFileMode(folder) & OthersWrite) != 0)
+            if (CacheFolder() is not { } folder
+                || (Directory.CreateDirectory(folder, OwnerOnly).UnixFileMode & OthersWrite) != 0)
             {
                 return false;
             }
@@ -76,10 +78,7 @@ internal static class TorchSharpLibrary
             string path = Path.Combine(folder, name);
             if (!File.Exists(path) || !File.ReadAllBytes(path).AsSpan().SequenceEqual(copy))
             {
-                // Written aside and renamed: another process may be loading the file.
-                string unfinished = $"{path}.{Guid.NewGuid():N}";
-                Write(unfinished, copy);
-                File.Move(unfinished, path, overwrite: true);
+                Replace(path, copy);
             }
 
             return NativeLibrary.TryLoad(path, out library);
@@ -111,6 +110,21 @@ internal static class TorchSharpLibrary
         }
     }
 
+    // Written aside and renamed: another process may be loading the file.
+    private static void Replace(string path, byte[] bytes)
+    {
+        string unfinished = $"{path}.{Guid.NewGuid():N}";
+        try
+        {
+            Write(unfinished, bytes);
+            File.Move(unfinished, path, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(unfinished);
+        }
+    }
+
     private static void Write(string path, byte[] bytes)
     {
         FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly };
@@ -118,7 +132,7 @@ internal static class TorchSharpLibrary
         stream.Write(bytes);
     }
 
-    private static string CacheFolder()
+    private static string? CacheFolder()
     {
         string? caches = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
         if (!Path.IsPathFullyQualified(caches ?? ""))
@@ -126,9 +140,9 @@ internal static class TorchSharpLibrary
             caches = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
         }
 
-        return Path.Combine(caches!, "kimi-linear");
+        return Path.IsPathFullyQualified(caches!) ? Path.Combine(caches!, "kimi-linear") : null;
     }
 
     private static DeviceUnavailableException DoesNotLoad(string path, Exception error) =>
-        new($"TorchSharp's native library '{path}' does not load: {error.Message.ReplaceLineEndings(" ").Trim()}", error);
+        new($"TorchSharp's native library '{path}' does not load: {LoaderMessage.Of(error)}", error);
 }
