@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using Kimi.Benchmarking;
 using KimiLinear.Checkpoints;
-using KimiLinear.Tensors;
 
 namespace Kimi.CommandLine;
 
@@ -28,7 +27,7 @@ internal sealed class BenchArguments
         "--layers", "How many layers the shape has, three Kimi Delta to one latent [default: its own].",
         $"a whole number from 1 to {MaxLayers}", count => count is >= 1 and <= MaxLayers);
 
-    private readonly Option<ActivationPrecision?> _activations = ActivationOption.Create();
+    private readonly ComputeArguments _compute = new();
 
     private readonly Option<WeightFormat?> _format = FormatOption.Create(
         $"How the random weights are stored [default: {FormatOption.NameOf(DefaultFormat)}].");
@@ -65,7 +64,6 @@ internal sealed class BenchArguments
         "--repeat", "Timed runs of each row [default: 3].", $"a whole number from 1 to {MaxRepeat}",
         count => count is >= 1 and <= MaxRepeat);
 
-    private readonly Option<int?> _threads = CommonOptions.Threads();
 
     private readonly Option<bool> _json = new("--json") { Description = "Write one JSON object per row." };
 
@@ -73,11 +71,13 @@ internal sealed class BenchArguments
     public void AddTo(Command command)
     {
         Option[] all =
-            [_model, _shape, _experts, _layers, _format, _prompt, _generated, _depths, _repeat, _threads, _activations, _json];
+            [_model, _shape, _experts, _layers, _format, _prompt, _generated, _depths, _repeat, _json];
         foreach (Option option in all)
         {
             command.Add(option);
         }
+
+        _compute.AddTo(command);
 
         command.Validators.Add(result =>
         {
@@ -108,7 +108,7 @@ internal sealed class BenchArguments
         result.GetValue(_generated) ?? 64,
         result.GetValue(_depths) is { Length: > 0 } depths ? depths : [0],
         result.GetValue(_repeat) ?? 3,
-        CommonOptions.LoadOptions(result.GetValue(_threads), result.GetValue(_activations)));
+        _compute.Read(result));
 
     /// <summary>Reads which model it is, for whoever opens it.</summary>
     public BenchTarget ReadTarget(ParseResult result)

@@ -1,9 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
-using KimiLinear.Checkpoints;
-using KimiLinear.Model;
-using KimiLinear.Tensors;
 
 namespace Kimi.CommandLine;
 
@@ -16,12 +13,6 @@ internal static class CommonOptions
         HelpName = "MODEL",
         Required = true,
     };
-
-    public static Option<int?> Threads() => Number<int>(
-        "--threads",
-        "How many threads compute, 1 to 1024 [default: one for each processor].",
-        "a whole number from 1 to 1024",
-        count => count is >= 1 and <= 1024);
 
     public static Option<int?> MaxTokens(string description) =>
         Number<int>("--max-tokens", description, "a whole number, at least 1", count => count >= 1);
@@ -50,14 +41,4 @@ internal static class CommonOptions
                 return null;
             },
         };
-
-    public static ModelLoadOptions LoadOptions(int? threads, ActivationPrecision? activations, WeightFormat? format = null)
-    {
-        ModelLoadOptions options = new()
-        {
-            Format = format ?? WeightFormat.Source,
-            Activations = activations ?? ActivationPrecision.Auto,
-        };
-        return threads is int count ? options with { ThreadCount = count } : options;
-    }
 }

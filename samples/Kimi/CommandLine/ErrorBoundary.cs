@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Kimi.Terminal;
+using KimiLinear.Backends;
 using KimiLinear.Configuration;
 
 namespace Kimi.CommandLine;
@@ -78,7 +79,7 @@ internal static class ErrorBoundary
             OutOfMemoryException => "There is not enough memory.",
             ArgumentException argument => WithoutParameter(argument.Message),
             CommandException or IOException or UnauthorizedAccessException or NotSupportedException => exception.Message,
-            ModelFormatException or InvalidOperationException => exception.Message,
+            ModelFormatException or InvalidOperationException or DeviceUnavailableException => exception.Message,
             _ => $"{exception.GetType().Name}: {exception.Message}",
         };
         return string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));

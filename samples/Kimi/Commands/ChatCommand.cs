@@ -7,7 +7,6 @@ using KimiLinear.Configuration;
 using KimiLinear.Generation;
 using KimiLinear.Model;
 using KimiLinear.Sampling;
-using KimiLinear.Tensors;
 using KimiLinear.Tokenization;
 
 namespace Kimi.Commands;
@@ -33,15 +32,13 @@ internal static class ChatCommand
         };
         Option<string?> system = new("--system") { Description = "The system message.", HelpName = "TEXT" };
         Option<int?> maxTokens = CommonOptions.MaxTokens("The most tokens of one reply [default: no limit].");
-        Option<int?> threads = CommonOptions.Threads();
         Option<WeightFormat?> format = FormatOption.ForLoading();
-        Option<ActivationPrecision?> activations = ActivationOption.Create();
+        ComputeArguments compute = new();
         SamplingArguments sampling = new();
         Command command = new("chat", "Talks with a model in the terminal.") { prompt, model, system, maxTokens };
         sampling.AddTo(command);
         command.Add(format);
-        command.Add(activations);
-        command.Add(threads);
+        compute.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
             string modelPath = result.GetRequiredValue(model);
@@ -61,7 +58,7 @@ internal static class ChatCommand
             KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
             using KimiLinearModel loaded = ModelFiles.Load(
                 modelPath,
-                CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(activations), result.GetValue(format)),
+                compute.Read(result, result.GetValue(format)),
                 terminal);
             TextGenerator generator = new(loaded, tokenizer, recommended);
             ChatSession session = new(generator, tokenizer, config, options) { System = result.GetValue(system) };

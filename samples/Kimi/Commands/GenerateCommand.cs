@@ -8,7 +8,6 @@ using KimiLinear.Configuration;
 using KimiLinear.Generation;
 using KimiLinear.Model;
 using KimiLinear.Sampling;
-using KimiLinear.Tensors;
 using KimiLinear.Tokenization;
 
 namespace Kimi.Commands;
@@ -46,15 +45,13 @@ internal static class GenerateCommand
             "Read an array of prompt ids per line of standard input, write a reply as JSON per line.");
         Option<bool> json = new("--json") { Description = "Write {\"ids\":[…],\"text\":\"…\"} instead of the text alone." };
         Option<int?> maxTokens = CommonOptions.MaxTokens($"The most tokens to generate [default: {DefaultMaxTokens}].");
-        Option<int?> threads = CommonOptions.Threads();
         Option<WeightFormat?> format = FormatOption.ForLoading();
-        Option<ActivationPrecision?> activations = ActivationOption.Create();
+        ComputeArguments compute = new();
         SamplingArguments sampling = new();
         Command command = new("generate", "Continues a prompt, token by token.") { model, ids, prompt, jsonl, json, maxTokens };
         sampling.AddTo(command);
         command.Add(format);
-        command.Add(activations);
-        command.Add(threads);
+        compute.AddTo(command);
         command.Validators.Add(result =>
         {
             int prompts = new Option[] { ids, prompt, jsonl }.Count(option => result.GetResult(option) is { Implicit: false });
@@ -85,7 +82,7 @@ internal static class GenerateCommand
 
             using KimiLinearModel loaded = ModelFiles.Load(
                 modelPath,
-                CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(activations), result.GetValue(format)),
+                compute.Read(result, result.GetValue(format)),
                 terminal);
             TextGenerator generator = new(loaded, tokenizer, recommended);
             if (single is null)

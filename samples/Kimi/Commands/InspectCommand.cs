@@ -15,6 +15,7 @@ internal static class InspectCommand
     [
         "kimi inspect MODEL",
         "kimi inspect MODEL --json | jq .parameters",
+        "kimi inspect --devices",
     ];
 
     private const string VocabularyFileName = "tiktoken.model";
@@ -22,18 +23,36 @@ internal static class InspectCommand
 
     public static Command Create(CommandTerminal terminal)
     {
-        Argument<string> model = new("MODEL")
+        Argument<string?> model = new("MODEL")
         {
             Description = "The model's folder, where a config.json alone is enough, or a GGUF file.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        Option<bool> devices = new("--devices")
+        {
+            Description = "Show what this machine can compute on, or why not, in place of a model.",
         };
         Option<bool> json = new("--json") { Description = "Write everything as one JSON object." };
         Command command = new("inspect", "Shows what a model holds: configuration, layers, parameters, memory, tokenizer.")
         {
-            model, json,
+            model, json, devices,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(model) is { Tokens.Count: > 0 } == result.GetValue(devices))
+            {
+                result.AddError("What to show must be given in one way: a MODEL or --devices.");
+            }
+        });
         command.SetAction((result, cancellationToken) =>
         {
-            string modelPath = result.GetRequiredValue(model);
+            if (result.GetValue(devices))
+            {
+                DeviceReport.Write(terminal, result.GetValue(json));
+                return Task.CompletedTask;
+            }
+
+            string modelPath = result.GetRequiredValue(model)!;
             ModelFiles.Require(modelPath);
             ModelSummary summary = ModelSummary.Inspect(modelPath);
             bool hasTokenizer = File.Exists(Path.Combine(modelPath, VocabularyFileName))

@@ -28,9 +28,8 @@ internal static class LogitsCommand
     public static Command Create(CommandTerminal terminal)
     {
         Option<string> model = CommonOptions.Model();
-        Option<int?> threads = CommonOptions.Threads();
         Option<WeightFormat?> format = FormatOption.ForLoading();
-        Option<ActivationPrecision?> activations = ActivationOption.Create();
+        ComputeArguments compute = new();
         Option<string> ids = new("--ids")
         {
             Description = "The prompt's token ids, or '-' to read them from standard input.",
@@ -45,8 +44,9 @@ internal static class LogitsCommand
         };
         Command command = new("logits", "Writes the scores of the next token after every token of a prompt to a file.")
         {
-            model, ids, path, format, activations, threads,
+            model, ids, path, format,
         };
+        compute.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
             string modelPath = result.GetRequiredValue(model);
@@ -58,7 +58,7 @@ internal static class LogitsCommand
             TokenIds.Require(tokenIds, config.VocabularySize, config.MaxContextTokens);
             using KimiLinearModel loaded = ModelFiles.Load(
                 modelPath,
-                CommonOptions.LoadOptions(result.GetValue(threads), result.GetValue(activations), result.GetValue(format)),
+                compute.Read(result, result.GetValue(format)),
                 terminal);
             Write(terminal, loaded, tokenIds, filePath);
         });

@@ -1,3 +1,4 @@
+using KimiLinear.Backends;
 using KimiLinear.Checkpoints;
 using KimiLinear.Tensors;
 
@@ -19,6 +20,22 @@ public sealed record ModelLoadOptions
             field = value;
         }
     } = Math.Min(Environment.ProcessorCount, 64);
+
+    /// <summary>Gets what the model computes on.</summary>
+    /// <value>The default is <see cref="ComputeDevice.Auto"/>.</value>
+    /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
+    public ComputeDevice Device
+    {
+        get;
+        init => field = value ?? throw new ArgumentNullException(nameof(Device));
+    } = ComputeDevice.Auto;
+
+    /// <summary>Gets the folder of the libtorch to use, for example <c>torch/lib</c> of a Python installation; Linux only.</summary>
+    /// <value>
+    /// The default, <see langword="null"/>, takes the folder that the environment variable <c>KIMILINEAR_LIBTORCH</c> names, else
+    /// the application's own libtorch.
+    /// </value>
+    public string? LibtorchFolder { get; init; }
 
     /// <summary>Gets how exactly activations are multiplied with quantised weights.</summary>
     /// <value>The default is <see cref="ActivationPrecision.Auto"/>.</value>
@@ -47,7 +64,7 @@ public sealed record ModelLoadOptions
     /// <summary>Gets the precision in which the cached rows of latent attention are stored, the part that grows with a sequence.</summary>
     /// <value>
     /// The default, <see langword="null"/>, is <see cref="LatentPrecision.Int16"/> for models with quantised weights, unless
-    /// <see cref="Activations"/> asks for float32, and <see cref="LatentPrecision.Float32"/> for others, which takes twice as much.
+    /// <see cref="Activations"/> asks for float32, and <see cref="LatentPrecision.Float32"/> for others, which takes twice as much. On torch it is always the latter.
     /// </value>
     /// <exception cref="ArgumentOutOfRangeException">The value is none of the enumeration's.</exception>
     public LatentPrecision? LatentCache
@@ -58,7 +75,7 @@ public sealed record ModelLoadOptions
             : throw new ArgumentOutOfRangeException(nameof(LatentCache), value, "This is none of the precisions.");
     }
 
-    /// <summary>The precision of the latent cache for weights that are quantised or not.</summary>
-    internal LatentPrecision LatentCacheFor(bool hasQuantizedWeights) => LatentCache
-        ?? (hasQuantizedWeights && Activations != ActivationPrecision.Float32 ? LatentPrecision.Int16 : LatentPrecision.Float32);
+    /// <summary>The precision of the latent cache for a backend that computes with quantised weights as they are, or not.</summary>
+    internal LatentPrecision LatentCacheFor(bool usesQuantizedWeights) => LatentCache
+        ?? (usesQuantizedWeights && Activations != ActivationPrecision.Float32 ? LatentPrecision.Int16 : LatentPrecision.Float32);
 }

@@ -22,7 +22,7 @@ internal static class ModelLoader
         Load(
             modelPath,
             options,
-            (config, isQuantized) => CpuBackends.Create(config, options.ThreadCount, options.Activations, isQuantized),
+            (config, isQuantized) => ComputeDevices.CreateBackend(config, isQuantized, options),
             progress,
             cancellationToken);
 
@@ -60,7 +60,7 @@ internal static class ModelLoader
             Network network = new WeightBinder(checkpoint, backend, wasRead ? null : progress, cancellationToken).Bind();
             long total = conversion.IsNeeded ? conversion.SourceBytes : checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
             progress?.Report(new ModelLoadProgress(total, total, "ready"));
-            return new KimiLinearModel(location.Name, checkpoint, backend, network, options.LatentCacheFor(isQuantized));
+            return new KimiLinearModel(location.Name, checkpoint, backend, network, options.LatentCacheFor(isQuantized && backend is HostBackend));
         }
         catch
         {
@@ -93,11 +93,11 @@ internal static class ModelLoader
         try
         {
             bool isQuantized = checkpoint.HasQuantizedWeights;
-            backend = CpuBackends.Create(config, options.ThreadCount, options.Activations, isQuantized);
+            backend = ComputeDevices.CreateBackend(config, isQuantized, options);
             Network network = new WeightBinder(checkpoint, backend, progress: null, cancellationToken).Bind();
             progress?.Report(new ModelLoadProgress(checkpoint.TotalBytes, checkpoint.TotalBytes, "ready"));
             return new KimiLinearModel(
-                RandomWeights.Name, checkpoint, backend, network, options.LatentCacheFor(isQuantized));
+                RandomWeights.Name, checkpoint, backend, network, options.LatentCacheFor(isQuantized && backend is HostBackend));
         }
         catch
         {

@@ -1,5 +1,6 @@
 using KimiLinear.Backends;
 using KimiLinear.Caching;
+using KimiLinear.Checkpoints;
 using KimiLinear.Model;
 using KimiLinear.Tensors;
 using KimiLinear.Tests.TestSupport;
@@ -61,6 +62,38 @@ public sealed class TorchModelTests
         Assert.Contains("Float32 or BFloat16", error.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Load_DeviceOption_ComputesThere()
+    {
+        using KimiLinearModel cpu = KimiLinearModel.Load(Golden.TinyModel, new ModelLoadOptions { Device = ComputeDevice.Cpu });
+        using KimiLinearModel torchCpu = KimiLinearModel.Load(
+            Golden.TinyModel, new ModelLoadOptions { Device = ComputeDevice.TorchCpu, ThreadCount = 2 });
+
+        TensorAssert.Close(torchCpu.EveryLogits([1, 2, 3]), cpu.EveryLogits([1, 2, 3]), 1e-4, "logits");
+        Assert.StartsWith("CPU", cpu.DeviceDescription, StringComparison.Ordinal);
+        Assert.Equal("torch cpu", torchCpu.DeviceDescription);
+    }
+
+    [Fact]
+    public void Load_QuantisedWeights_ComputesWithTheirValues()
+    {
+        ModelLoadOptions options = new() { Format = WeightFormat.Q8, Activations = ActivationPrecision.Float32 };
+        using KimiLinearModel cpu = KimiLinearModel.Load(Golden.TinyModel, options with { Device = ComputeDevice.Cpu });
+        using KimiLinearModel torchCpu = KimiLinearModel.Load(Golden.TinyModel, options with { Device = ComputeDevice.TorchCpu });
+
+        TensorAssert.Close(torchCpu.EveryLogits([1, 2, 3]), cpu.EveryLogits([1, 2, 3]), 1e-4, "logits");
+    }
+
+    [Fact]
+    public void Survey_ThisProcess_FindsTheProcessorBothWays()
+    {
+        IReadOnlyList<ComputeDeviceStatus> devices = ComputeDevices.Survey();
+
+        Assert.Equal(["cpu", "torch:cpu", "torch:cuda:0", "auto"], devices.Select(status => status.Device.ToString()));
+        Assert.True(devices[0].IsAvailable && devices[1].IsAvailable && devices[3].IsAvailable);
+        Assert.All(devices, status => Assert.NotEmpty(status.Detail));
+    }
+
     private static double Error(string modelName, LatentPrecision latents)
     {
         using GoldenExpectation expected = new(modelName);
@@ -71,7 +104,7 @@ public sealed class TorchModelTests
     private static KimiLinearModel Load(string modelName, LatentPrecision latents) => ModelLoader.Load(
         Golden.Model(modelName),
         new ModelLoadOptions { LatentCache = latents },
-        (config, _) => TorchBackends.OnCpu(config, new TorchForms(), libtorchFolder: null),
+        (config, _) => TorchBackends.OnCpu(config, new TorchForms(), 2, libtorchFolder: null),
         progress: null,
         CancellationToken.None);
 }

@@ -14,6 +14,15 @@ internal static class CpuBackends
         : Vector128.IsHardwareAccelerated ? SimdWidth.Bits128
         : SimdWidth.Scalar;
 
+    /// <summary>A width as people read it.</summary>
+    public static string NameOf(SimdWidth width) => width switch
+    {
+        SimdWidth.Bits512 => Simd512.Name,
+        SimdWidth.Bits256 => Simd256.Name,
+        SimdWidth.Bits128 => Simd128.Name,
+        _ => SimdScalar.Name,
+    };
+
     /// <summary>The backend for a model whose weights are quantised or not.</summary>
     public static ComputeBackend Create(
         KimiLinearConfig config, int threadCount, ActivationPrecision activations, bool hasQuantizedWeights)
