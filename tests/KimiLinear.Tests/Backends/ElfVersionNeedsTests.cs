@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using KimiLinear.Backends;
 using KimiLinear.Tests.TestSupport;
 using Xunit;
@@ -38,7 +39,8 @@ public sealed class ElfVersionNeedsTests
 
         int index = Assert.Single(Enumerable.Range(0, file.Length), i => file[i] != weak[i]);
         Assert.Equal(2, file[index] ^ weak[index]);
-        Assert.Equal(("libstdc++.so.6", "GLIBCXX_3.4.32", true), Assert.Single(new ElfVersionNeeds(weak).All, need => need.IsWeak));
+        (string Library, string Version, bool IsWeak) only = Assert.Single(new ElfVersionNeeds(weak).All, need => need.IsWeak);
+        Assert.Equal(("libstdc++.so.6", "GLIBCXX_3.4.32", true), only);
     }
 
     [Fact]
@@ -55,7 +57,9 @@ public sealed class ElfVersionNeedsTests
     [InlineData("libm.so.6", Version)]
     public void WithWeak_NoSuchNeed_Throws(string library, string version)
     {
-        InvalidDataException error = Assert.Throws<InvalidDataException>(() => new ElfVersionNeeds(Needy).WithWeak(library, version));
+        ElfVersionNeeds needs = new(Needy);
+
+        InvalidDataException error = Assert.Throws<InvalidDataException>(() => needs.WithWeak(library, version));
 
         Assert.Equal($"It does not need {version} of {library}.", error.Message);
     }
@@ -66,7 +70,9 @@ public sealed class ElfVersionNeedsTests
     [InlineData("MZ")]
     public void Constructor_OtherFile_Throws(string text)
     {
-        InvalidDataException error = Assert.Throws<InvalidDataException>(() => new ElfVersionNeeds([.. text.Select(c => (byte)c)]));
+        byte[] file = Encoding.ASCII.GetBytes(text);
+
+        InvalidDataException error = Assert.Throws<InvalidDataException>(() => new ElfVersionNeeds(file));
 
         Assert.Equal("It is not a 64-bit little-endian ELF file.", error.Message);
     }

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace KimiLinear.Tests.Backends;
 
-/// <summary>What is said on a machine that cannot run CUDA, whichever machine the tests run on: each brings its own driver.</summary>
+/// <summary>What is said on a machine that cannot run CUDA, each test brings its own driver.</summary>
 public sealed class TorchRuntimeCudaTests
 {
     [Fact]
@@ -15,7 +15,8 @@ public sealed class TorchRuntimeCudaTests
         string message = await application.RefusalAsync("cuda", "0");
 
         Assert.Equal(
-            "No NVIDIA driver was found: libcuda.so.1 cannot be loaded. Install the driver of the graphics card, or choose the CPU.",
+            "No NVIDIA driver was found: libcuda.so.1 cannot be loaded. "
+            + "Install the driver of the graphics card, or choose the CPU.",
             message);
     }
 

@@ -8,7 +8,8 @@ namespace KimiLinear.Tests.Backends;
 /// <summary>Each in a process of its own: libtorch cannot be unloaded, and what is missing decides the outcome.</summary>
 public sealed class TorchRuntimeTests
 {
-    private const string Packages = "Add the package TorchSharp-cpu or TorchSharp-cuda-linux, version 0.107.0, to the application";
+    private const string Packages =
+        "Add the package TorchSharp-cpu or TorchSharp-cuda-linux, version 0.107.0, to the application";
 
     public static TheoryData<string> ElsewhereLayouts => ["libtorch", "torch/lib", "site-packages/torch/lib"];
 
@@ -130,7 +131,7 @@ public sealed class TorchRuntimeTests
         Assert.StartsWith(
             $"libtorch was not found: no libtorch_cpu.so in {application.Folder}, {application.NativeFolder}, ", message);
         Assert.EndsWith(
-            $". {Packages}, or set KIMILINEAR_LIBTORCH to the folder of a libtorch 2.10 or 2.11.", message);
+            $". {Packages}, or set KIMILINEAR_LIBTORCH to the folder of libtorch 2.10 or 2.11.", message);
     }
 
     [Fact]
@@ -208,7 +209,25 @@ public sealed class TorchRuntimeTests
         string message = await application.RefusalAsync("load", named);
 
         Assert.StartsWith(
-            $"libtorch of '{named}' cannot be loaded: TorchSharp would load that of the application too, in '{application.Folder}",
+            $"libtorch of '{named}' cannot be loaded: TorchSharp would load that of the application too, in "
+            + $"'{application.Folder}",
+            message);
+    }
+
+    [Fact]
+    public async Task Load_TorchSharpLibraryWithoutItsFunctions_SaysThatNothingWorks()
+    {
+        using TorchApplication application = new();
+        byte[] library = ElfWriter.SharedObject([("aoti_torch_abi_version", ElfWriter.Returning(0x020A000000000000))]);
+        foreach (string name in (string[])["libtorch_cpu.so", "libtorch.so", "libLibTorchSharp.so"])
+        {
+            File.WriteAllBytes(Path.Combine(application.Folder, name), library);
+        }
+
+        string message = await application.RefusalAsync("load");
+
+        Assert.StartsWith(
+            $"TorchSharp does not work with the libtorch in '{application.Folder}': Unable to find an entry point named 'THS",
             message);
     }
 

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace KimiLinear.Tests.Backends;
 
-/// <summary>The copy for older C++ runtimes, which works with newer ones as well, so that these tests mean the same on any system.</summary>
+/// <summary>The copy for older C++ runtimes works with newer ones as well, so these tests mean the same on any system.</summary>
 [SupportedOSPlatform("linux")]
 public sealed class TorchSharpLibraryTests
 {
@@ -105,7 +105,8 @@ public sealed class TorchSharpLibraryTests
         string message = await application.RefusalAsync("load");
 
         Assert.StartsWith(
-            $"TorchSharp's native library was not found: no libLibTorchSharp.so in {application.Folder}, {application.NativeFolder}, ",
+            "TorchSharp's native library was not found: no libLibTorchSharp.so in "
+            + $"{application.Folder}, {application.NativeFolder}, ",
             message);
     }
 

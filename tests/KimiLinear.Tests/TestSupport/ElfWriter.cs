@@ -45,7 +45,8 @@ internal static class ElfWriter
         // One bucket, in which each symbol leads to the next.
         int[] chain = [0, .. Enumerable.Range(2, functions.Length).Select(next => next > functions.Length ? 0 : next)];
         int hash = Append(file, ref end, Words([1, chain.Length, functions.Length == 0 ? 0 : 1, .. chain]), 8);
-        int symbolVersions = Append(file, ref end, [.. symbolNames.SelectMany(name => (byte[])[(byte)(name == 0 ? 0 : 1), 0])], 2);
+        byte[] versionOfEach = [.. symbolNames.SelectMany(name => (byte[])[(byte)(name == 0 ? 0 : 1), 0])];
+        int symbolVersions = Append(file, ref end, versionOfEach, 2);
         int needs = Append(
             file, ref end, Words([1 | (1 << 16), library, 16, 0, HashOf(need?.Version ?? ""), 2 << 16, version, 0]), 8);
 

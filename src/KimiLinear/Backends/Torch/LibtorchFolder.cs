@@ -35,7 +35,7 @@ internal static class LibtorchFolder
         return Array.Find(places, place => File.Exists(Path.Combine(place, CpuLibrary)))
             ?? throw new DeviceUnavailableException(
                 $"libtorch was not found: no {CpuLibrary} in {string.Join(", ", places)}. {TorchPackages.Advice}"
-                + (OperatingSystem.IsLinux() ? $", or set {Variable} to the folder of a libtorch {LibtorchVersion.Accepted}." : "."));
+                + (OperatingSystem.IsLinux() ? $", or set {Variable} to the folder of {LibtorchVersion.Accepted}." : "."));
     }
 
     /// <summary>The folders in which an application has its native libraries, its own first.</summary>
@@ -61,8 +61,8 @@ internal static class LibtorchFolder
         string[] places = [full, Path.Combine(full, "lib"), Path.Combine(full, "torch", "lib")];
         return Array.Find(places, place => File.Exists(Path.Combine(place, CpuLibrary)))
             ?? throw new DeviceUnavailableException(
-                $"libtorch was not found in '{folder}', which {by} names: there is no {CpuLibrary} in it, nor in lib or torch/lib "
-                + "below it. Name the folder that holds it, such as torch/lib of a Python installation.");
+                $"libtorch was not found in '{folder}', which {by} names: there is no {CpuLibrary} in it, nor in lib or "
+                + "torch/lib below it. Name the folder that holds it, such as torch/lib of a Python installation.");
     }
 
     private static string FileName(string library) =>

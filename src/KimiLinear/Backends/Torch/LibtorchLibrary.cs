@@ -51,5 +51,5 @@ internal static class LibtorchLibrary
     }
 
     private static DeviceUnavailableException NotAccepted(string found, string folder) =>
-        new($"TorchSharp {TorchPackages.Version} works with libtorch {LibtorchVersion.Accepted}, but '{folder}' holds {found}.");
+        new($"TorchSharp {TorchPackages.Version} works with {LibtorchVersion.Accepted}, but '{folder}' holds {found}.");
 }

@@ -4,8 +4,8 @@ namespace KimiLinear.Backends;
 internal static class LibtorchVersion
 {
     /// <summary>The versions accepted, for messages.</summary>
-    /// <remarks>TorchSharp is built against 2.10. What it calls did not change in 2.11; in 2.12 the layout of its objects did.</remarks>
-    public const string Accepted = "2.10 or 2.11";
+    /// <remarks>TorchSharp is built against 2.10. 2.11 has what it calls; 2.12 changed the layout of objects.</remarks>
+    public const string Accepted = "libtorch 2.10 or 2.11";
 
     /// <summary>Whether a version as libtorch states it can be used: major, minor and patch in the three highest bytes.</summary>
     public static bool IsAccepted(ulong version) => (version >> 48) is 0x020A or 0x020B;

@@ -1,11 +1,13 @@
 namespace KimiLinear.Backends;
 
-/// <summary>What the system's loader says about a library it refuses.</summary>
+/// <summary>The one line of an error's message that says the cause.</summary>
 internal static class LoaderMessage
 {
-    /// <summary>The cause alone, in one line: the runtime puts advice before it.</summary>
-    public static string Of(Exception error) =>
-        error.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [.., string last]
-            ? last
-            : error.GetType().Name;
+    /// <summary>The cause alone, in one line.</summary>
+    /// <remarks>The runtime puts advice before the words of the system's loader, libtorch a trace of calls behind its own.</remarks>
+    public static string Of(Exception error)
+    {
+        string[] lines = error.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return lines is [] ? error.GetType().Name : error is DllNotFoundException ? lines[^1] : lines[0];
+    }
 }

@@ -14,7 +14,8 @@ internal static class NvidiaDriver
         if (!NativeLibrary.TryLoad(name, out nint driver))
         {
             throw new DeviceUnavailableException(
-                $"No NVIDIA driver was found: {name} cannot be loaded. Install the driver of the graphics card, or choose the CPU.");
+                $"No NVIDIA driver was found: {name} cannot be loaded. "
+                + "Install the driver of the graphics card, or choose the CPU.");
         }
 
         if (!NativeLibrary.TryGetExport(driver, "cuInit", out nint initialize)

@@ -46,7 +46,7 @@ internal static class TorchRuntime
 
     /// <summary>Checks that TorchSharp can compute on a CUDA device; loads it when that was not done.</summary>
     /// <param name="index">The device's index, from 0, among those the process may see.</param>
-    /// <exception cref="DeviceUnavailableException">There is no driver, no such device, or no CUDA in the libtorch loaded.</exception>
+    /// <exception cref="DeviceUnavailableException">There is no driver, no such device, or no CUDA in libtorch.</exception>
     public static void RequireCuda(int index)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
@@ -56,8 +56,9 @@ internal static class TorchRuntime
         if (!File.Exists(Path.Combine(folder, LibtorchFolder.CudaLibrary)))
         {
             throw new DeviceUnavailableException(
-                $"The libtorch in '{folder}' was built without CUDA: it has no {LibtorchFolder.CudaLibrary}. Add the package "
-                + $"{TorchPackages.Cuda}, version {TorchPackages.Version}, in place of TorchSharp-cpu, or name a libtorch with CUDA.");
+                $"The libtorch in '{folder}' was built without CUDA: it has no {LibtorchFolder.CudaLibrary}. "
+                + $"Add the package {TorchPackages.Cuda}, version {TorchPackages.Version}, in place of TorchSharp-cpu, "
+                + "or name a libtorch with CUDA.");
         }
 
         RequireCudaResult(folder, index);
@@ -72,15 +73,16 @@ internal static class TorchRuntime
         }
         catch (Exception error) when (error is FileNotFoundException or FileLoadException or BadImageFormatException)
         {
-            throw new DeviceUnavailableException($"TorchSharp was not found. {TorchPackages.Advice}.", error);
+            string problem = error is FileNotFoundException ? "was not found" : $"cannot be loaded ({LoaderMessage.Of(error)})";
+            throw new DeviceUnavailableException($"TorchSharp {problem}. {TorchPackages.Advice}.", error);
         }
 
         Version found = assembly.GetName().Version!;
         return (found.Major, found.Minor) == (Needed.Major, Needed.Minor)
             ? assembly
             : throw new DeviceUnavailableException(
-                $"TorchSharp {found.ToString(3)} was found in '{assembly.Location}', but KimiLinear works with {Needed.ToString(2)}. "
-                + $"{TorchPackages.Advice}.");
+                $"TorchSharp {found.ToString(3)} was found in '{assembly.Location}', but KimiLinear works with "
+                + $"{Needed.ToString(2)}. {TorchPackages.Advice}.");
     }
 
     // The folder to load libtorch from, or from which it has been loaded.
@@ -105,24 +107,35 @@ internal static class TorchRuntime
     {
         string chosen = RealCpuLibrary(folder);
         string? other = LibtorchFolder.ProbedFolders().Append(Path.GetDirectoryName(torchSharp.Location) ?? "")
-            .FirstOrDefault(place => File.Exists(Path.Combine(place, LibtorchFolder.CpuLibrary)) && RealCpuLibrary(place) != chosen);
+            .Where(place => File.Exists(Path.Combine(place, LibtorchFolder.CpuLibrary)))
+            .FirstOrDefault(place => RealCpuLibrary(place) != chosen);
         if (other is not null)
         {
             throw new DeviceUnavailableException(
-                $"libtorch of '{folder}' cannot be loaded: TorchSharp would load that of the application too, in '{other}', and a "
-                + "process can hold one libtorch only. Remove the libtorch package from the application, where TorchSharp alone is "
-                + "then enough, or name no other folder.");
+                $"libtorch of '{folder}' cannot be loaded: TorchSharp would load that of the application too, in '{other}', "
+                + "and a process can hold one libtorch only. Remove the libtorch package from the application, where TorchSharp "
+                + "alone is then enough, or name no other folder.");
         }
     }
 
     [SupportedOSPlatform("linux")]
-    private static string RealCpuLibrary(string folder) =>
-        MappedLibrary.RealPath(Path.Combine(folder, LibtorchFolder.CpuLibrary));
+    private static string RealCpuLibrary(string folder)
+    {
+        string path = Path.Combine(folder, LibtorchFolder.CpuLibrary);
+        try
+        {
+            return MappedLibrary.RealPath(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new DeviceUnavailableException($"'{path}' cannot be read: {error.Message}", error);
+        }
+    }
 
     // TorchSharp's own way of loading serves Windows and macOS.
     private static string RequirePackage(string? libtorchFolder) =>
         LibtorchFolder.Named(libtorchFolder) is { } named
-            ? throw new DeviceUnavailableException($"libtorch of '{named}' cannot be chosen: naming a folder works on Linux only.")
+            ? throw new DeviceUnavailableException($"libtorch of '{named}' cannot be used: naming a folder works on Linux only.")
             : LibtorchFolder.OfApplication();
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -137,8 +150,9 @@ internal static class TorchRuntime
             string known = OperatingSystem.IsWindows()
                 ? " TorchSharp 0.107.0 is known not to load on Windows (issue 1567 of dotnet/TorchSharp)."
                 : "";
+            string cause = LoaderMessage.Of(error.GetBaseException());
             throw new DeviceUnavailableException(
-                $"TorchSharp does not work with the libtorch in '{folder}': {LoaderMessage.Of(error.GetBaseException())}{known}", error);
+                $"TorchSharp does not work with the libtorch in '{folder}': {cause}{known}", error);
         }
     }
 
@@ -155,13 +169,14 @@ internal static class TorchRuntime
             }
 
             throw new DeviceUnavailableException(
-                $"The libtorch in '{folder}' can use {count} CUDA devices, so that there is no device {index}, although the driver "
-                + "has it. The driver may be too old for the CUDA of that libtorch: 12 needs driver 525, 13 needs driver 580.");
+                $"The libtorch in '{folder}' can use {count} CUDA devices, so that there is no device {index}, although the "
+                + "driver has it. The driver may be too old for the CUDA of that libtorch: CUDA 12 needs 525, 13 needs 580.");
         }
         catch (Exception error) when (error is not (OutOfMemoryException or DeviceUnavailableException))
         {
+            string cause = LoaderMessage.Of(error.GetBaseException());
             throw new DeviceUnavailableException(
-                $"CUDA device {index} does not work with the libtorch in '{folder}': {LoaderMessage.Of(error.GetBaseException())}", error);
+                $"CUDA device {index} does not work with the libtorch in '{folder}': {cause}", error);
         }
     }
 }

@@ -27,8 +27,8 @@ internal static class TorchSharpLibrary
         string[] places = LibtorchFolder.NativeFolders();
         string path = places.Select(place => Path.Combine(place, FileName)).FirstOrDefault(File.Exists)
             ?? throw new DeviceUnavailableException(
-                $"TorchSharp's native library was not found: no {FileName} in {string.Join(", ", places)}. {TorchPackages.Advice}; "
-                + "TorchSharp has it for linux-x64.");
+                $"TorchSharp's native library was not found: no {FileName} in {string.Join(", ", places)}. "
+                + $"{TorchPackages.Advice}; TorchSharp has it for linux-x64.");
         try
         {
             NativeLibrary.Load(path);
@@ -45,7 +45,7 @@ internal static class TorchSharpLibrary
 
     /// <summary>Loads a copy of the library that does not insist on the newer C++ runtime.</summary>
     /// <returns>The library's handle.</returns>
-    /// <exception cref="DeviceUnavailableException">The file is damaged, or the copy cannot be written or does not load.</exception>
+    /// <exception cref="DeviceUnavailableException">The file is damaged, or the copy cannot be written or loaded.</exception>
     public static nint LoadCopy(string path)
     {
         byte[] original;
