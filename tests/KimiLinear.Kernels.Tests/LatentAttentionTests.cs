@@ -12,6 +12,8 @@ public sealed class LatentAttentionTests
     [InlineData(4, 32, 16, 64, 32, true, 40, 127, 128)]
     [InlineData(9, 16, 32, 200, 24, true, 4, 100, 3)]
     [InlineData(32, 128, 64, 512, 128, true, 6, 90)]
+    [InlineData(5, 20, 8, 56, 8, true, 5, 700, 65)]
+    [InlineData(2, 9, 3, 26, 8, false, 9, 450)]
     [InlineData(33, 8, 8, 128, 8, false, 2, 33)]
     [InlineData(5, 16, 64, 1024, 16, false, 3, 70, 4)]
     public void PrepareAttendCombine_AnySizes_MatchFormula(
@@ -43,7 +45,7 @@ public sealed class LatentAttentionTests
     [Fact]
     public void PrepareAttendCombine_ScoresFarApart_NeitherOverflowNorVanish()
     {
-        LatentLayer layer = new(new Samples(), 2, 16, 8, 40, 8, false, [100], [1], scale: 60);
+        LatentLayer layer = new(new Samples(), 2, 16, 8, 40, 8, false, [300], [1], scale: 60);
         using EmulatedDevice device = new();
         LatentRun run = new(device, layer, 7);
 
@@ -91,9 +93,10 @@ public sealed class LatentAttentionTests
     {
         using EmulatedDevice device = new();
 
-        Assert.Equal(264, device.Kernels.LatentSplitCount(1, 32, 576));
-        Assert.Equal(66, device.Kernels.LatentSplitCount(4, 32, 576));
-        Assert.Equal(33, device.Kernels.LatentSplitCount(4, 32, 1152));
+        Assert.Equal(132, device.Kernels.LatentSplitCount(1, 32, 576));
+        Assert.Equal(33, device.Kernels.LatentSplitCount(4, 32, 576));
+        Assert.Equal(16, device.Kernels.LatentSplitCount(4, 32, 1152));
+        Assert.Equal(264, device.Kernels.LatentSplitCount(1, 3, 26));
         Assert.Equal(1, device.Kernels.LatentSplitCount(1000, 32, 576));
     }
 

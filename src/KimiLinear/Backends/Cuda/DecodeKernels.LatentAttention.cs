@@ -8,6 +8,12 @@ internal sealed partial class DecodeKernels
     // Rows up to this length leave the registers room for four heads per warp, longer ones for two.
     private const int FourHeadRowLength = 576;
 
+    // Columns that a warp of latent_prepare sums at a time.
+    private const int PrepareColumns = 256;
+
+    // With all heads in one block there would be fewer blocks, or more parts to combine.
+    private const int MaxLatentWarps = 4;
+
     // More blocks than fit at once even out sequences of different lengths; more still would cost more to combine.
     private const int BlocksPerMultiprocessor = 2;
 
@@ -19,13 +25,18 @@ internal sealed partial class DecodeKernels
     }
 
     /// <summary>Turns the queries and caches the new tokens' rows.</summary>
-    public void LatentPrepare(CudaStream stream, in LatentPrepareArguments arguments, int tokenCount) => _latentPrepare.Launch(
-        stream, new LaunchShape(arguments.Heads + 1, tokenCount, 1, BlockThreads, BlockWarps * sizeof(float)), arguments);
+    public void LatentPrepare(CudaStream stream, in LatentPrepareArguments arguments, int tokenCount)
+    {
+        RequireMatrix(arguments.KeyValueUp, arguments.Rank, "up-projection of keys and values");
+        const int SharedBytes = BlockWarps * PrepareColumns * sizeof(float);
+        _latentPrepare.Launch(stream, new LaunchShape(arguments.Heads + 1, tokenCount, 1, BlockThreads, SharedBytes), arguments);
+    }
 
     /// <summary>Attention over the parts of every token's cached rows. The size of the tiles is chosen here.</summary>
     public void LatentAttend(CudaStream stream, LatentAttendArguments arguments, int tokenCount, int splitCount)
     {
         CudaKernel kernel = _latentAttend.For(arguments.RowLength, "A cached latent row");
+        RequirePages(arguments.Cache);
         arguments.TileTokens = LatentTile(arguments.RowLength);
         int warps = LatentWarps(arguments.Heads, arguments.RowLength);
         LaunchShape shape = new(
@@ -45,10 +56,21 @@ internal sealed partial class DecodeKernels
         _latentCombine.Launch(stream, new LaunchShape(arguments.Heads, tokenCount, 1, BlockThreads, sharedBytes), arguments);
     }
 
+    // Where pages begin at whole loads, rows that are whole loads do so too.
+    private static void RequirePages(in LatentPages pages)
+    {
+        if (pages.Pages % VectorBytes != 0 || pages.PageStride % VectorBytes != 0 || pages.LayerOffset % VectorBytes != 0)
+        {
+            throw new ArgumentException(
+                $"Latent pages must begin at multiples of {VectorBytes} bytes in every layer, but the first begins at "
+                + $"{pages.Pages:X}, the next {pages.PageStride} bytes behind it, and the layer {pages.LayerOffset} bytes inside.");
+        }
+    }
+
     private static int HeadsPerWarp(int rowLength) => rowLength <= FourHeadRowLength ? 4 : 2;
 
     private static int LatentWarps(int headCount, int rowLength) =>
-        Math.Min(BlockWarps, CeilingDivide(headCount, HeadsPerWarp(rowLength)));
+        Math.Min(MaxLatentWarps, CeilingDivide(headCount, HeadsPerWarp(rowLength)));
 
     private static int LatentTile(int rowLength)
     {

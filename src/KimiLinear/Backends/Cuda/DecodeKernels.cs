@@ -92,12 +92,13 @@ internal sealed partial class DecodeKernels : IDisposable
         }
 
         int tile = ProjectTiles[index];
+        int warps = ProjectWarps(arguments.Outputs);
         LaunchShape shape = new(
-            CeilingDivide(arguments.Outputs, BlockWarps * ProjectRowsPerWarp),
+            CeilingDivide(arguments.Outputs, warps * ProjectRowsPerWarp),
             CeilingDivide(arguments.Tokens, tile),
             1,
-            BlockThreads,
-            ProjectSharedBytes(tile, arguments.Columns));
+            warps * WarpSize,
+            ProjectSharedBytes(warps, tile, arguments.Columns));
         _project[index].Launch(stream, shape, arguments);
     }
 
@@ -128,8 +129,8 @@ internal sealed partial class DecodeKernels : IDisposable
     // To whole loads of four values.
     private static int RoundUp(int count) => CeilingDivide(count, 4) * 4;
 
-    private static int ProjectSharedBytes(int tile, int columns) =>
-        checked((RoundUp(BlockWarps) + (tile * columns)) * sizeof(float));
+    private static int ProjectSharedBytes(int warps, int tile, int columns) =>
+        checked((RoundUp(warps) + (tile * columns)) * sizeof(float));
 
     // Rows that are whole vectors are loaded as such, and must begin where a vector may.
     private static void RequireMatrix(nint address, int columns, string what)
@@ -143,6 +144,10 @@ internal sealed partial class DecodeKernels : IDisposable
     // No larger than the tokens need, and leaving room for a second block beside this one.
     private bool IsGoodTile(int tile, int tokens, int columns) =>
         tile < 2 * tokens && (long)tile * columns * sizeof(float) < _device.MaxSharedBytes / 2;
+
+    // Matrices of few rows in smaller blocks, so that every processor gets some.
+    private int ProjectWarps(int outputs) =>
+        outputs < 2 * _device.MultiprocessorCount * BlockWarps * ProjectRowsPerWarp ? BlockWarps / 2 : BlockWarps;
 
     private CudaModule Load(string name)
     {

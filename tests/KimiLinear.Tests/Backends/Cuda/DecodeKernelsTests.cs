@@ -42,12 +42,12 @@ public sealed class DecodeKernelsTests
     }
 
     [Theory]
-    [InlineData(1, 2304, "project_1", 1, 9216 + 32)]
-    [InlineData(2, 2304, "project_2", 1, (2 * 9216) + 32)]
-    [InlineData(3, 2304, "project_4", 1, (4 * 9216) + 32)]
-    [InlineData(20, 2304, "project_8", 3, (8 * 9216) + 32)]
-    [InlineData(20, 9216, "project_2", 10, (2 * 36864) + 32)]
-    [InlineData(20, 40000, "project_1", 20, 160000 + 32)]
+    [InlineData(1, 2304, "project_1", 1, 9216 + 16)]
+    [InlineData(2, 2304, "project_2", 1, (2 * 9216) + 16)]
+    [InlineData(3, 2304, "project_4", 1, (4 * 9216) + 16)]
+    [InlineData(20, 2304, "project_8", 3, (8 * 9216) + 16)]
+    [InlineData(20, 9216, "project_2", 10, (2 * 36864) + 16)]
+    [InlineData(20, 40000, "project_1", 20, 160000 + 16)]
     public void Project_TokensAndColumns_ChooseTheLargestTileThatLeavesRoom(
         int tokens, int columns, string entry, int gridY, int sharedBytes)
     {
@@ -60,7 +60,25 @@ public sealed class DecodeKernelsTests
 
         FakeLaunch launch = Assert.Single(fake.Launches);
         Assert.Equal(entry, launch.Entry);
-        Assert.Equal(new LaunchShape(3, gridY, 1, 256, sharedBytes), launch.Shape);
+        Assert.Equal(new LaunchShape(5, gridY, 1, 128, sharedBytes), launch.Shape);
+    }
+
+    [Theory]
+    [InlineData(1, 1, 128)]
+    [InlineData(4223, 528, 128)]
+    [InlineData(4224, 264, 256)]
+    [InlineData(163840, 10240, 256)]
+    public void Project_Outputs_ChooseHowManyBlocksShareThem(int outputs, int gridX, int threads)
+    {
+        using FakeCudaDriver fake = new();
+        using CudaDevice device = new(fake.Open(), 0);
+        using CudaStream stream = new(device);
+        using DecodeKernels kernels = new(device);
+
+        kernels.Project(stream, Projection(columns: 64, outputs, tokens: 1));
+
+        FakeLaunch launch = Assert.Single(fake.Launches);
+        Assert.Equal((gridX, threads), (launch.Shape.GridX, launch.Shape.ThreadCount));
     }
 
     [Fact]

@@ -6,7 +6,7 @@ internal struct LatentAttendArguments
 {
     public required LatentPages Cache;
     public required nint Queries; // float32 [T, H, R + P]
-    public required nint Sums; // float32 [T, H, splits, R]: Σ exp(score − max) · c
+    public required nint Sums; // float32 [T, H, splits, R]: Σ exp(score − max) · c; not written where a split has no tokens
     public required nint Scales; // float32 [T, H, splits, 2]: max, and Σ exp(score − max), 0 in a split without tokens
     public required int Heads; // H
     public required int Rank; // R

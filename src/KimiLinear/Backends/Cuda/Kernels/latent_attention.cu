@@ -41,7 +41,7 @@ struct LatentAttendArguments
 {
     LatentPages cache;
     const float* queries; // [T, H, R + P]
-    float* sums;          // [T, H, splits, R]: Σ exp(score − max) · c
+    float* sums;          // [T, H, splits, R]: Σ exp(score − max) · c; not written where a split has no tokens
     float* scales;        // [T, H, splits, 2]: max, and Σ exp(score − max); the second is 0 where a split has no tokens
     int heads;            // H
     int rank;             // R
@@ -96,7 +96,56 @@ DEVICE void appendLatent(const LatentPrepareArguments& a, int token, float* scra
     }
 }
 
-DEVICE void absorbQuery(const LatentPrepareArguments& a, int token, int head)
+// Columns of W_kv_b that a warp has in its registers at a time, and how many of them are one lane's.
+constexpr int ColumnsPerLane = VectorColumns;
+constexpr int ColumnsAtOnce = ColumnsPerLane * WarpSize;
+
+// The sum over a warp's share of the head's key rows, of ColumnsAtOnce columns from the first.
+DEVICE void sumKeyRows(
+    const LatentPrepareArguments& a,
+    const float* query,   // [Nope]
+    const bfloat16* keys, // [Nope, R]
+    int first,
+    float* sums) // [ColumnsAtOnce]
+{
+    bool isVector = a.rank % VectorColumns == 0;
+    float partial[ColumnsPerLane] = {};
+#pragma unroll 4
+    for (int n = warpIndex(); n < a.keyDim; n += warpCount())
+    {
+        const bfloat16* row = keys + (long long)n * a.rank + first;
+        if (isVector)
+        {
+            int column = laneIndex() * VectorColumns;
+            UInt4 weights = first + column < a.rank ? *(const UInt4*)(row + column) : UInt4{};
+#pragma unroll
+            for (int i = 0; i < ColumnsPerLane; i++)
+            {
+                // Two values to a word, the earlier one in its low half.
+                unsigned bits = i % 2 == 0 ? weights[i / 2] << 16 : weights[i / 2] & 0xFFFF0000u;
+                partial[i] = fusedMultiplyAdd(query[n], asFloat(bits), partial[i]);
+            }
+        }
+        else
+        {
+#pragma unroll
+            for (int i = 0; i < ColumnsPerLane; i++)
+            {
+                int column = laneIndex() * ColumnsPerLane + i;
+                float weight = first + column < a.rank ? toFloat(row[column]) : 0;
+                partial[i] = fusedMultiplyAdd(query[n], weight, partial[i]);
+            }
+        }
+    }
+
+#pragma unroll
+    for (int i = 0; i < ColumnsPerLane; i++)
+    {
+        sums[laneIndex() * ColumnsPerLane + i] = partial[i];
+    }
+}
+
+DEVICE void absorbQuery(const LatentPrepareArguments& a, int token, int head, float* scratch) // [warps, ColumnsAtOnce]
 {
     int rowLength = a.rank + a.sharedDim;
     int queryLength = a.keyDim + a.sharedDim;
@@ -104,15 +153,22 @@ DEVICE void absorbQuery(const LatentPrepareArguments& a, int token, int head)
     const bfloat16* keys = a.keyValueUp + (long long)head * (a.keyDim + a.valueDim) * a.rank;
     float* absorbed = a.queries + ((long long)token * a.heads + head) * rowLength;
     float scale = 1 / squareRoot((float)queryLength);
-    for (int r = threadIndex(); r < a.rank; r += threadCount())
+    for (int first = 0; first < a.rank; first += ColumnsAtOnce)
     {
-        float sum = 0;
-        for (int n = 0; n < a.keyDim; n++)
+        sumKeyRows(a, query, keys, first, scratch + warpIndex() * ColumnsAtOnce);
+        barrier();
+        for (int i = threadIndex(); i < ColumnsAtOnce && first + i < a.rank; i += threadCount())
         {
-            sum = fusedMultiplyAdd(query[n], toFloat(keys[(long long)n * a.rank + r]), sum);
+            float sum = 0;
+            for (int warp = 0; warp < warpCount(); warp++)
+            {
+                sum += scratch[warp * ColumnsAtOnce + i];
+            }
+
+            absorbed[first + i] = sum * scale;
         }
 
-        absorbed[r] = sum * scale;
+        barrier();
     }
 
     for (int p = threadIndex(); p < a.sharedDim; p += threadCount())
@@ -121,12 +177,13 @@ DEVICE void absorbQuery(const LatentPrepareArguments& a, int token, int head)
     }
 }
 
-// Grid [H + 1, T]: a block per head turns its query, the last one caches the token. Shared memory: [warps] float32.
+// Grid [H + 1, T]: a block per head turns its query, the last one caches the token.
+// Shared memory: [warps, 256] float32.
 KERNEL(latent_prepare, LatentPrepareArguments, 256)
 {
     if (blockX() < a.heads)
     {
-        absorbQuery(a, blockY(), blockX());
+        absorbQuery(a, blockY(), blockX(), sharedMemory());
     }
     else
     {
@@ -134,13 +191,36 @@ KERNEL(latent_prepare, LatentPrepareArguments, 256)
     }
 }
 
+// Rows that are whole loads of 16 bytes are read so, and then the pages begin at multiples of 16 bytes.
 DEVICE void loadTile(const LatentAttendArguments& a, int sequence, int start, int count, float* tile)
 {
     // A tile never crosses a page, so its rows follow each other.
     const char* rows = latentRow(a.cache, sequence, start, a.rowLength);
-    for (int i = threadIndex(); i < count * a.rowLength; i += threadCount())
+    int values = count * a.rowLength;
+    if (a.cache.isBFloat16 && a.rowLength % VectorColumns == 0)
     {
-        tile[i] = a.cache.isBFloat16 ? toFloat(((const bfloat16*)rows)[i]) : ((const float*)rows)[i];
+        for (int i = threadIndex() * VectorColumns; i < values; i += threadCount() * VectorColumns)
+        {
+            UInt4 bits = *(const UInt4*)((const bfloat16*)rows + i);
+            UInt4 low = bits << 16;
+            UInt4 high = bits & 0xFFFF0000u;
+            *(Float4*)(tile + i) = Float4{asFloat(low.x), asFloat(high.x), asFloat(low.y), asFloat(high.y)};
+            *(Float4*)(tile + i + 4) = Float4{asFloat(low.z), asFloat(high.z), asFloat(low.w), asFloat(high.w)};
+        }
+    }
+    else if (!a.cache.isBFloat16 && a.rowLength % 4 == 0)
+    {
+        for (int i = threadIndex() * 4; i < values; i += threadCount() * 4)
+        {
+            *(Float4*)(tile + i) = *(const Float4*)((const float*)rows + i);
+        }
+    }
+    else
+    {
+        for (int i = threadIndex(); i < values; i += threadCount())
+        {
+            tile[i] = a.cache.isBFloat16 ? toFloat(((const bfloat16*)rows)[i]) : ((const float*)rows)[i];
+        }
     }
 }
 
@@ -223,7 +303,11 @@ DEVICE void attendRows(const float* rows, int count, int rowLength, HeadSums<Hea
     }
 }
 
-// Grid [splits, groups of heads, T]; a warp has `Heads` heads. A block takes a run of whole tiles of the sequence's tokens.
+// Shorter runs would cost more to combine than they save.
+constexpr int MinTokensPerSplit = 64;
+
+// Grid [splits, groups of heads, T]; a warp has `Heads` heads. A block takes a run of whole tiles of the sequence's tokens; when
+// the sequence is short the last blocks have none.
 // Shared memory: [tileTokens, R + P] float32.
 template <int Heads, int PerLane>
 DEVICE void latentAttend(const LatentAttendArguments& a)
@@ -233,6 +317,8 @@ DEVICE void latentAttend(const LatentAttendArguments& a)
     int sequence = a.cache.sequences[token];
     int length = a.cache.positions[token] + 1;
     int tilesPerSplit = ceilingDivide(ceilingDivide(length, a.tileTokens), splits);
+    int fewest = ceilingDivide(MinTokensPerSplit, a.tileTokens);
+    tilesPerSplit = tilesPerSplit > fewest ? tilesPerSplit : fewest;
     long long begin = (long long)blockX() * tilesPerSplit * a.tileTokens;
     long long end = begin + (long long)tilesPerSplit * a.tileTokens;
     end = end < length ? end : length;
@@ -279,7 +365,7 @@ DEVICE void latentAttend(const LatentAttendArguments& a)
             for (int i = 0; i < PerLane; i++)
             {
                 int column = laneIndex() + i * WarpSize;
-                if (column < a.rank)
+                if (column < a.rank && begin < end)
                 {
                     a.sums[place * a.rank + column] = heads.sum[h][i];
                 }
