@@ -7,7 +7,7 @@ namespace KimiLinear.Kernels.Tests;
 /// <summary>A device that runs the real kernels on this processor, behind the real driver layer.</summary>
 internal sealed class EmulatedDevice : IDisposable
 {
-    // Ascending, descending and scattered.
+    // Those of the emulator.
     private const int OrderCount = 4;
 
     private readonly FakeCudaDriver _fake;
@@ -18,7 +18,7 @@ internal sealed class EmulatedDevice : IDisposable
 
     public EmulatedDevice()
     {
-        _fake = new FakeCudaDriver { Runner = Execute };
+        _fake = new FakeCudaDriver { Runner = Execute, GuardsMemory = true };
         _device = new CudaDevice(_fake.Open(), 0);
         Stream = new CudaStream(_device);
         Kernels = new DecodeKernels(_device);

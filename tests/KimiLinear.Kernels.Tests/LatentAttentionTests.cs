@@ -61,7 +61,7 @@ public sealed class LatentAttentionTests
         LatentLayer layer = new(new Samples(), 3, 12, 8, 40, 8, false, [0], [Steps]);
         using EmulatedDevice device = new();
         LatentRun together = new(device, layer, 3);
-        LatentRun stepwise = new(device, layer.WithTokens(1), 3);
+        LatentRun stepwise = new(device, layer.FirstToken(), 3);
         together.Launch();
 
         using CudaGraph graph = new(device.Device, device.Stream, stepwise.Launch);

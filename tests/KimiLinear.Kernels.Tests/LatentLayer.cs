@@ -39,6 +39,15 @@ internal sealed class LatentLayer
         Pages = samples.Floats(pageCount * LayerRows * RowLength, 1);
     }
 
+    private LatentLayer(LatentLayer other)
+    {
+        (Heads, KeyDim, SharedDim, Rank, ValueDim, IsBFloat16) =
+            (other.Heads, other.KeyDim, other.SharedDim, other.Rank, other.ValueDim, other.IsBFloat16);
+        (_cached, _tokenCounts) = ([other._cached[0]], [1]);
+        (Norm, KeyValueUp, Projected) = (other.Norm, other.KeyValueUp, other.ProjectedRow(0));
+        (TableStride, PageTable, Pages) = (other.TableStride, other.PageTable, other.Pages);
+    }
+
     public int Heads { get; }
 
     public int KeyDim { get; }
@@ -51,7 +60,7 @@ internal sealed class LatentLayer
 
     public bool IsBFloat16 { get; }
 
-    public float[] Projected { get; private init; } // [T, H·(Nope + P) + R + P]
+    public float[] Projected { get; } // [T, H·(Nope + P) + R + P]
 
     public float[] Norm { get; } // [R]
 
@@ -82,29 +91,8 @@ internal sealed class LatentLayer
 
     private int ProjectedLength => (Heads * QueryLength) + RowLength;
 
-    /// <summary>The same layer with the first tokens only.</summary>
-    public LatentLayer WithTokens(int count) =>
-        new(new Samples(), Heads, KeyDim, SharedDim, Rank, ValueDim, IsBFloat16, _cached, [count], Norm, KeyValueUp, Projected);
-
-    private LatentLayer(
-        Samples samples,
-        int heads,
-        int keyDim,
-        int sharedDim,
-        int rank,
-        int valueDim,
-        bool isBFloat16,
-        int[] cached,
-        int[] tokenCounts,
-        float[] norm,
-        ushort[] keyValueUp,
-        float[] projected)
-        : this(samples, heads, keyDim, sharedDim, rank, valueDim, isBFloat16, cached, tokenCounts)
-    {
-        Norm = norm;
-        KeyValueUp = keyValueUp;
-        Projected = projected[..(TokenCount * ProjectedLength)];
-    }
+    /// <summary>The same layer and pages, in a call with the first token only.</summary>
+    public LatentLayer FirstToken() => new(this);
 
     public float[] ProjectedRow(int token) => Projected[(token * ProjectedLength)..((token + 1) * ProjectedLength)];
 

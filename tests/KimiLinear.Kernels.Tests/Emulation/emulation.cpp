@@ -8,6 +8,9 @@ constexpr int MaxWarps = MaxThreads / WarpSize;
 constexpr long StackBytes = 64 << 10;
 constexpr int MaxSharedBytes = 256 << 10;
 
+// Orders from 0 to this one are known.
+constexpr int LockstepOrder = 3;
+
 // Bytes that read as NaN, where nothing has been written.
 constexpr unsigned char Poison = 0xFF;
 constexpr int GuardBytes = 4096;
@@ -71,8 +74,7 @@ bool canRun(int thread)
         && warpArrivals[thread / WarpSize] >= fibre.exchanges * WarpSize;
 }
 
-// The i-th thread (or block) of a round: ascending, descending, or scattered by a step that has no factor in common with the
-// count.
+// The i-th warp, lane or block: ascending, descending, or scattered by a step that has no factor in common with the count.
 int inOrder(int i, int count, int order)
 {
     if (order == 0)
@@ -105,6 +107,26 @@ int inOrder(int i, int count, int order)
     return (int)(((long)i * step + order) % count);
 }
 
+// Lets every lane of a warp that can run do so once. Returns how many have ended, or −1 when none could run.
+int runWarp(int warp, int order)
+{
+    int ended = 0;
+    bool hasMoved = false;
+    for (int i = 0; i < WarpSize; i++)
+    {
+        int thread = warp * WarpSize + inOrder(i, WarpSize, order);
+        if (canRun(thread))
+        {
+            hasMoved = true;
+            emulation::place.thread = thread;
+            switchStack(&scheduler, fibres[thread].stack);
+            ended += fibres[thread].isDone ? 1 : 0;
+        }
+    }
+
+    return hasMoved ? ended : -1;
+}
+
 // 0, or 1 when threads wait for others that never come: they ended, or wait elsewhere.
 int runBlock(int order)
 {
@@ -120,19 +142,21 @@ int runBlock(int order)
         prepareFibre(thread);
     }
 
+    // A warp runs as far ahead of the others as it can, but for the last order, where all keep step.
+    int warps = threads / WarpSize;
     for (int left = threads; left > 0;)
     {
         bool hasMoved = false;
-        for (int i = 0; i < threads; i++)
+        for (int i = 0; i < warps; i++)
         {
-            int thread = inOrder(i, threads, order);
-            if (canRun(thread))
+            int warp = inOrder(i, warps, order);
+            int ended;
+            do
             {
-                hasMoved = true;
-                emulation::place.thread = thread;
-                switchStack(&scheduler, fibres[thread].stack);
-                left -= fibres[thread].isDone ? 1 : 0;
-            }
+                ended = runWarp(warp, order);
+                hasMoved |= ended >= 0;
+                left -= ended > 0 ? ended : 0;
+            } while (ended >= 0 && order != LockstepOrder);
         }
 
         if (!hasMoved)

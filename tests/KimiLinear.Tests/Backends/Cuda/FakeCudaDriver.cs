@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using KimiLinear.Backends;
+using KimiLinear.Tests.TestSupport;
 
 namespace KimiLinear.Tests.Backends.Cuda;
 
@@ -23,6 +24,7 @@ internal sealed unsafe partial class FakeCudaDriver : IDisposable
     private readonly Dictionary<nint, (string Entry, int ArgumentBytes)> _functions = [];
     private readonly Dictionary<nint, List<FakeLaunch>> _graphs = [];
     private readonly Dictionary<nint, string> _texts = [];
+    private readonly Dictionary<nint, GuardedMemory> _guarded = [];
     private List<FakeLaunch>? _capture;
     private nint _nextHandle = 1000;
 
@@ -51,6 +53,9 @@ internal sealed unsafe partial class FakeCudaDriver : IDisposable
 
     public List<FakeLaunch> Launches { get; } = [];
 
+    /// <summary>Whether an allocation ends where nothing may be read, to 16 bytes; then it begins at a multiple of 16 only.</summary>
+    public bool GuardsMemory { get; init; }
+
     /// <summary>Whether launches do nothing at all, so that what they cost the caller can be seen.</summary>
     public bool IgnoresLaunches { get; init; }
 
@@ -71,7 +76,7 @@ internal sealed unsafe partial class FakeCudaDriver : IDisposable
     {
         foreach (nint address in _allocations.Keys)
         {
-            NativeMemory.AlignedFree((void*)address);
+            Release(address);
         }
 
         foreach (nint text in _texts.Keys)
@@ -130,9 +135,8 @@ internal sealed unsafe partial class FakeCudaDriver : IDisposable
                 return CudaException.OutOfMemory;
             }
 
-            void* memory = NativeMemory.AlignedAlloc(byteCount, CudaArena.AlignmentBytes);
-            NativeMemory.Fill(memory, byteCount, 0xFF);
-            allocated = (nint)memory;
+            allocated = TakeMemory(wanted);
+            NativeMemory.Fill((void*)allocated, byteCount, 0xFF);
             _allocations[allocated] = wanted;
             return 0;
         });
@@ -147,9 +151,33 @@ internal sealed unsafe partial class FakeCudaDriver : IDisposable
             return InvalidValue;
         }
 
-        NativeMemory.AlignedFree((void*)address);
+        Release(address);
         return 0;
     });
+
+    private nint TakeMemory(long byteCount)
+    {
+        if (!GuardsMemory)
+        {
+            return (nint)NativeMemory.AlignedAlloc((nuint)byteCount, CudaArena.AlignmentBytes);
+        }
+
+        GuardedMemory memory = new((byteCount + 15) / 16 * 16);
+        _guarded[(nint)memory.Data] = memory;
+        return (nint)memory.Data;
+    }
+
+    private void Release(nint address)
+    {
+        if (_guarded.Remove(address, out GuardedMemory? memory))
+        {
+            memory.Dispose();
+        }
+        else
+        {
+            NativeMemory.AlignedFree((void*)address);
+        }
+    }
 
     private bool IsInside(nint address, nuint byteCount) => _allocations.Any(allocation =>
         address >= allocation.Key && address - allocation.Key <= allocation.Value - (long)byteCount);

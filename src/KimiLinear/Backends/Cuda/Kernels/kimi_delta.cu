@@ -299,12 +299,12 @@ DEVICE void kimiDelta(const KimiDeltaArguments& a)
 
         float scale = rmsScale(warpSum(sumOfSquares), a.headDim, a.epsilon);
         float* output = a.output + (long long)t * width + head * a.headDim;
+
+        // What is read here is written again only behind the next token's first barrier.
         for (int j = threadIndex(); j < a.headDim; j += threadCount())
         {
             output[j] = memory.result[j] * scale * a.norm[j] * memory.gate[j];
         }
-
-        barrier();
     }
 }
 
