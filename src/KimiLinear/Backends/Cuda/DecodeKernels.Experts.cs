@@ -1,0 +1,40 @@
+namespace KimiLinear.Backends;
+
+internal sealed partial class DecodeKernels
+{
+    /// <summary>Chooses every token's experts from the router's logits, as <see cref="ExpertSelection"/> does.</summary>
+    public void SelectExperts(CudaStream stream, in SelectExpertsArguments arguments, int tokenCount)
+    {
+        if (arguments.ExpertCount % arguments.GroupCount != 0 || arguments.ActiveCount > arguments.ExpertCount
+            || arguments.KeptGroupCount > arguments.GroupCount)
+        {
+            throw new ArgumentException(
+                $"{arguments.ActiveCount} of {arguments.ExpertCount} experts cannot be chosen "
+                + $"from {arguments.KeptGroupCount} of {arguments.GroupCount} groups.");
+        }
+
+        int values = (2 * arguments.ExpertCount) + (2 * arguments.GroupCount) + arguments.ActiveCount;
+        _selectExperts.Launch(stream, new LaunchShape(tokenCount, 1, 1, WarpSize, values * sizeof(float)), arguments);
+    }
+
+    /// <summary>Gate, up and SiLU of every token's chosen experts and the shared one; of a dense layer when none is chosen.</summary>
+    public void ExpertGateUp(CudaStream stream, in ExpertGateUpArguments arguments, int tokenCount)
+    {
+        RequireMatrix(arguments.GateUp, arguments.Columns, "gate and up of the experts");
+        RequireMatrix(arguments.SharedGateUp, arguments.Columns, "gate and up of the shared expert");
+        int tiles = (arguments.ActiveCount * CeilingDivide(arguments.ExpertDim, BlockWarps))
+            + CeilingDivide(arguments.SharedDim, BlockWarps);
+        int sharedBytes = (RoundUp(BlockWarps) + arguments.Columns) * sizeof(float);
+        _expertGateUp.Launch(stream, new LaunchShape(tiles, tokenCount, 1, BlockThreads, sharedBytes), arguments);
+    }
+
+    /// <summary>Down of every token's experts, weighed and added to the residual stream.</summary>
+    public void ExpertDown(CudaStream stream, in ExpertDownArguments arguments, int tokenCount)
+    {
+        RequireMatrix(arguments.Down, arguments.ExpertDim, "down of the experts");
+        RequireMatrix(arguments.SharedDown, arguments.SharedDim, "down of the shared expert");
+        int sharedBytes = (RoundUp(arguments.ActiveCount * arguments.ExpertDim) + arguments.SharedDim) * sizeof(float);
+        LaunchShape shape = new(CeilingDivide(arguments.Columns, BlockWarps), tokenCount, 1, BlockThreads, sharedBytes);
+        _expertDown.Launch(stream, shape, arguments);
+    }
+}

@@ -1,0 +1,149 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using KimiLinear.Backends;
+using Xunit;
+
+namespace KimiLinear.Tests.Backends.Cuda;
+
+public sealed class DecodeKernelsTests
+{
+    [Theory]
+    [InlineData("sm_80")]
+    [InlineData("sm_90a")]
+    public void ArgumentStructures_EveryKernel_HaveTheSizeThatThePtxExpects(string architecture)
+    {
+        Dictionary<string, int> sizes = new()
+        {
+            ["embed"] = Unsafe.SizeOf<EmbedArguments>(),
+            ["rms_norm"] = Unsafe.SizeOf<RmsNormArguments>(),
+            ["project"] = Unsafe.SizeOf<ProjectArguments>(),
+            ["kimi_delta"] = Unsafe.SizeOf<KimiDeltaArguments>(),
+            ["latent_prepare"] = Unsafe.SizeOf<LatentPrepareArguments>(),
+            ["latent_attend"] = Unsafe.SizeOf<LatentAttendArguments>(),
+            ["latent_combine"] = Unsafe.SizeOf<LatentCombineArguments>(),
+            ["select_experts"] = Unsafe.SizeOf<SelectExpertsArguments>(),
+            ["expert_gate_up"] = Unsafe.SizeOf<ExpertGateUpArguments>(),
+            ["expert_down"] = Unsafe.SizeOf<ExpertDownArguments>(),
+        };
+        HashSet<string> met = [];
+
+        foreach (string module in (string[])["embed", "rms_norm", "project", "kimi_delta", "latent_attention", "experts"])
+        {
+            foreach ((string entry, int bytes) in PtxEntries.Read(Encoding.UTF8.GetString(CudaModule.ReadPtx(module, architecture))))
+            {
+                string kernel = entry.TrimEnd("0123456789".ToCharArray()).TrimEnd('_');
+
+                Assert.Equal((entry, sizes[kernel]), (entry, bytes));
+                met.Add(kernel);
+            }
+        }
+
+        Assert.Equal(sizes.Keys.Order(), met.Order());
+    }
+
+    [Theory]
+    [InlineData(1, 2304, "project_1", 1, 9216 + 16)]
+    [InlineData(2, 2304, "project_2", 1, (2 * 9216) + 16)]
+    [InlineData(3, 2304, "project_4", 1, (4 * 9216) + 16)]
+    [InlineData(20, 2304, "project_8", 3, (8 * 9216) + 16)]
+    [InlineData(20, 9216, "project_2", 10, (2 * 36864) + 16)]
+    [InlineData(20, 40000, "project_1", 20, 160000 + 16)]
+    public void Project_TokensAndColumns_ChooseTheLargestTileThatLeavesRoom(
+        int tokens, int columns, string entry, int gridY, int sharedBytes)
+    {
+        using FakeCudaDriver fake = new();
+        using CudaDevice device = new(fake.Open(), 0);
+        using CudaStream stream = new(device);
+        using DecodeKernels kernels = new(device);
+
+        kernels.Project(stream, Projection(columns, outputs: 33, tokens));
+
+        FakeLaunch launch = Assert.Single(fake.Launches);
+        Assert.Equal(entry, launch.Entry);
+        Assert.Equal(new LaunchShape(5, gridY, 1, 128, sharedBytes), launch.Shape);
+    }
+
+    [Theory]
+    [InlineData(1, 1, 128)]
+    [InlineData(4223, 528, 128)]
+    [InlineData(4224, 264, 256)]
+    [InlineData(163840, 10240, 256)]
+    public void Project_Outputs_ChooseHowManyBlocksShareThem(int outputs, int gridX, int threads)
+    {
+        using FakeCudaDriver fake = new();
+        using CudaDevice device = new(fake.Open(), 0);
+        using CudaStream stream = new(device);
+        using DecodeKernels kernels = new(device);
+
+        kernels.Project(stream, Projection(columns: 64, outputs, tokens: 1));
+
+        FakeLaunch launch = Assert.Single(fake.Launches);
+        Assert.Equal((gridX, threads), (launch.Shape.GridX, launch.Shape.ThreadCount));
+    }
+
+    [Fact]
+    public void Project_MisalignedWeights_AreRefusedWhereRowsAreLoadedWide()
+    {
+        using FakeCudaDriver fake = new();
+        using CudaDevice device = new(fake.Open(), 0);
+        using CudaStream stream = new(device);
+        using DecodeKernels kernels = new(device);
+
+        ArgumentException exception = Assert.Throws<ArgumentException>(
+            () => kernels.Project(stream, Projection(columns: 8, outputs: 1, tokens: 1) with { Weight = 8 }));
+        kernels.Project(stream, Projection(columns: 7, outputs: 1, tokens: 1) with { Weight = 8 });
+
+        Assert.Contains("weight of a projection must begin at a multiple of 16 bytes", exception.Message, StringComparison.Ordinal);
+        Assert.Single(fake.Launches);
+    }
+
+    [Fact]
+    public void Project_RowsThatDoNotFitAProcessor_SayWhatIsMissing()
+    {
+        using FakeCudaDriver fake = new();
+        using CudaDevice device = new(fake.Open(), 0);
+        using CudaStream stream = new(device);
+        using DecodeKernels kernels = new(device);
+
+        Assert.Throws<NotSupportedException>(() => kernels.Project(stream, Projection(columns: 70000, outputs: 1, tokens: 1)));
+    }
+
+    [Fact]
+    public void Constructor_ModuleThatDoesNotLoad_GivesTheOthersBack()
+    {
+        using FakeCudaDriver fake = new() { Failures = { ["cuModuleGetFunction"] = 500 } };
+        using CudaDevice device = new(fake.Open(), 0);
+
+        Assert.Throws<CudaException>(() => new DecodeKernels(device));
+
+        Assert.Equal(["context"], fake.Alive);
+    }
+
+    [Fact]
+    public void Dispose_Twice_UnloadsEachModuleOnce()
+    {
+        using FakeCudaDriver fake = new();
+        using CudaDevice device = new(fake.Open(), 0);
+        DecodeKernels kernels = new(device);
+
+        kernels.Dispose();
+        kernels.Dispose();
+
+        Assert.Equal(6, fake.Calls.Count(call => call == "cuModuleUnload"));
+        Assert.Empty(fake.Problems);
+    }
+
+    private static ProjectArguments Projection(int columns, int outputs, int tokens) => new()
+    {
+        Input = 0,
+        Norm = 0,
+        Weight = 256,
+        Rows = 0,
+        Output = 0,
+        Columns = columns,
+        Outputs = outputs,
+        Tokens = tokens,
+        Adds = 0,
+        Epsilon = 0,
+    };
+}
