@@ -81,8 +81,8 @@ internal static class Backend
         return name switch
         {
             Reference => new ReferenceBackend(config),
-            Torch => TorchBackends.OnCpu(config, new TorchForms(), threadCount, libtorchFolder: null),
-            ExpandedTorch => TorchBackends.OnCpu(config, SmallPieces, threadCount, libtorchFolder: null),
+            Torch => TorchBackends.OnCpu(config, new TorchForms(), threadCount: 1, libtorchFolder: null),
+            ExpandedTorch => TorchBackends.OnCpu(config, SmallPieces, threadCount: 1, libtorchFolder: null),
             Chunked => Widest(forms with { ChunkThresholdTokens = 1 }),
             Absorbed => Widest(forms with { LatentAttention = AttentionForm.Absorbed }),
             Expanded => Widest(forms with { LatentAttention = AttentionForm.Expanded }),
