@@ -51,7 +51,7 @@ check_ptx() {
     compile_ptx "$work/ptx"
     if ! diff -rq "$kernels/ptx" "$work/ptx" > "$work/difference"; then
         echo "The PTX checked in is not what its sources compile to; run scripts/compile-kernels.sh:" >&2
-        sed "s|$work/ptx|the recompiled folder|g; s|the recompiled folder/[^ ]*|its recompilation|g; s|^|FAILED: |" "$work/difference" >&2
+        sed "s|$work/ptx/[^ ]*|its recompilation|g; s|$work/ptx|the recompiled folder|g; s|^|FAILED: |" "$work/difference" >&2
         exit 1
     fi
 

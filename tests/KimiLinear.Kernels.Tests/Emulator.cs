@@ -20,7 +20,7 @@ internal static unsafe class Emulator
 
     /// <summary>Runs a launch; returns null, or what went wrong.</summary>
     /// <param name="launch">The kernel, its shape and its arguments.</param>
-    /// <param name="order">0 ascending, 1 descending, 2 scattered, each warp as far ahead as it can; 3 scattered and in step.</param>
+    /// <param name="order">0 ascending, 1 descending, 2 scattered, each warp as far ahead as it can; 3 scattered, in step.</param>
     public static string? Run(FakeLaunch launch, int order)
     {
         int* grid = stackalloc int[] { launch.Shape.GridX, launch.Shape.GridY, launch.Shape.GridZ };

@@ -21,8 +21,11 @@ internal sealed class Samples(int seed = 42)
     public float[] Norm(int count) => [.. Floats(count, 0.5f).Select(value => 1 + value)];
 
     /// <summary>Weights of a matrix, such that a row's product with values around one is around one.</summary>
-    public ushort[] Matrix(int rows, int columns) =>
-        [.. Floats(rows * columns, 2 / MathF.Sqrt(columns)).Select(value => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16))];
+    public ushort[] Matrix(int rows, int columns)
+    {
+        float[] values = Floats(rows * columns, 2 / MathF.Sqrt(columns));
+        return [.. values.Select(value => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16))];
+    }
 
     public int[] Integers(int count, int below) => [.. Enumerable.Range(0, count).Select(_ => _random.Next(below))];
 }

@@ -126,7 +126,8 @@ internal sealed unsafe class CudaDevice : IDisposable
             throw new CudaException(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{Name} has not enough memory for {purpose}: {byteCount:N0} bytes are wanted, {free:N0} of {total:N0} are free."),
+                    $"{Name} has not enough memory for {purpose}: {byteCount:N0} bytes are wanted, "
+                    + $"{free:N0} of {total:N0} are free."),
                 result);
         }
 
@@ -160,7 +161,8 @@ internal sealed unsafe class CudaDevice : IDisposable
     private int ReadAttribute(int attribute)
     {
         int value;
-        Driver.Check(Driver.Functions.DeviceGetAttribute(&value, attribute, _handle), "cuDeviceGetAttribute", attribute, "as number");
+        int result = Driver.Functions.DeviceGetAttribute(&value, attribute, _handle);
+        Driver.Check(result, "cuDeviceGetAttribute", attribute, "as number");
         return value;
     }
 }

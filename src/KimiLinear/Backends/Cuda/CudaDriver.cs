@@ -44,7 +44,8 @@ internal sealed unsafe class CudaDriver
         if (!NativeLibrary.TryLoad(LibraryName, out nint library))
         {
             throw new DeviceUnavailableException(
-                $"There is no CUDA driver on this machine: {LibraryName} was not found. Install NVIDIA's driver, or use the CPU.");
+                $"There is no CUDA driver on this machine: {LibraryName} was not found. "
+                + "Install NVIDIA's driver, or use the CPU.");
         }
 
         try

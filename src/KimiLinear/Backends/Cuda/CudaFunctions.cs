@@ -5,7 +5,7 @@ namespace KimiLinear.Backends;
 /// <summary>The functions of the CUDA driver that are used here, as the driver exports them.</summary>
 /// <remarks>
 /// A table instead of imports: a machine without CUDA never looks for the library unless asked to, and tests fill the table with
-/// functions of their own. Handles are nint, device addresses nint, sizes nuint; every function returns a CUresult, 0 for success.
+/// functions of their own. Handles and device addresses are nint, sizes nuint; every function returns a CUresult, 0 for success.
 /// </remarks>
 internal unsafe struct CudaFunctions
 {

@@ -3,7 +3,9 @@ using System.Numerics;
 namespace KimiLinear.Backends;
 
 /// <summary>One recorded step per size of batch; sizes are rounded up to powers of two, so that a few graphs serve all.</summary>
-/// <remarks>A step with fewer tokens than its bucket runs with rows that nobody reads; whoever records it makes them harmless.</remarks>
+/// <remarks>
+/// A step with fewer tokens than its bucket runs with rows that nobody reads; whoever records it makes them harmless.
+/// </remarks>
 internal sealed class CudaGraphBuckets(CudaDevice device, CudaStream stream, int maxBatchSize) : IDisposable
 {
     private readonly CudaGraph?[] _graphs = new CudaGraph?[BucketIndex(maxBatchSize) + 1];

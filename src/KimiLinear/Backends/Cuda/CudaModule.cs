@@ -2,7 +2,8 @@ using System.Text;
 
 namespace KimiLinear.Backends;
 
-/// <summary>One compiled kernel file on the device. The driver turns its PTX into instructions of the device, and keeps those.</summary>
+/// <summary>One compiled kernel file on the device.</summary>
+/// <remarks>The driver turns its PTX into instructions of the device, and keeps those for the next time.</remarks>
 internal sealed unsafe class CudaModule : IDisposable
 {
     // Numbers of CUjit_option.

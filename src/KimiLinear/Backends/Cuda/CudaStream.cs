@@ -29,7 +29,8 @@ internal sealed unsafe class CudaStream : IDisposable
     public void Synchronize() => _driver.Check(_driver.Functions.StreamSynchronize(Handle), "cuStreamSynchronize");
 
     /// <summary>What is queued from now on begins after the event.</summary>
-    public void Wait(CudaEvent after) => _driver.Check(_driver.Functions.StreamWaitEvent(Handle, after.Handle, 0), "cuStreamWaitEvent");
+    public void Wait(CudaEvent after) =>
+        _driver.Check(_driver.Functions.StreamWaitEvent(Handle, after.Handle, 0), "cuStreamWaitEvent");
 
     /// <summary>Queues a copy to the device; the source must stay as it is until it is done.</summary>
     public void Upload(void* source, CudaRegion destination, long offset, long byteCount)
@@ -54,7 +55,8 @@ internal sealed unsafe class CudaStream : IDisposable
         RequireInside(destination, destinationOffset, byteCount);
         nint from = source.Address + (nint)sourceOffset;
         nint to = destination.Address + (nint)destinationOffset;
-        _driver.Check(_driver.Functions.MemcpyDtoDAsync(to, from, (nuint)byteCount, Handle), "cuMemcpyDtoDAsync", byteCount, "bytes");
+        int result = _driver.Functions.MemcpyDtoDAsync(to, from, (nuint)byteCount, Handle);
+        _driver.Check(result, "cuMemcpyDtoDAsync", byteCount, "bytes");
     }
 
     /// <summary>Queues the filling of memory with one byte.</summary>

@@ -17,7 +17,8 @@ internal sealed partial class DecodeKernels
         _selectExperts.Launch(stream, new LaunchShape(tokenCount, 1, 1, WarpSize, values * sizeof(float)), arguments);
     }
 
-    /// <summary>Gate, up and SiLU of every token's chosen experts and the shared one; of a dense layer when none is chosen.</summary>
+    /// <summary>Gate, up and SiLU of every token's chosen experts and the shared one.</summary>
+    /// <remarks>A dense layer is a shared expert with none chosen beside it.</remarks>
     public void ExpertGateUp(CudaStream stream, in ExpertGateUpArguments arguments, int tokenCount)
     {
         RequireMatrix(arguments.GateUp, arguments.Columns, "gate and up of the experts");

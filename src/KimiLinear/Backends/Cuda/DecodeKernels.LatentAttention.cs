@@ -17,7 +17,7 @@ internal sealed partial class DecodeKernels
     // More blocks than fit at once even out sequences of different lengths; more still would cost more to combine.
     private const int BlocksPerMultiprocessor = 2;
 
-    /// <summary>Into how many parts a sequence's cached tokens are split, for the sizes of the buffers between the kernels.</summary>
+    /// <summary>Into how many parts a sequence's cached tokens are split; the buffers between the kernels are sized by it.</summary>
     public int LatentSplitCount(int tokenCount, int headCount, int rowLength)
     {
         int blocks = tokenCount * CeilingDivide(headCount, LatentWarps(headCount, rowLength) * HeadsPerWarp(rowLength));
@@ -63,7 +63,7 @@ internal sealed partial class DecodeKernels
         {
             throw new ArgumentException(
                 $"Latent pages must begin at multiples of {VectorBytes} bytes in every layer, but the first begins at "
-                + $"{pages.Pages:X}, the next {pages.PageStride} bytes behind it, and the layer {pages.LayerOffset} bytes inside.");
+                + $"{pages.Pages:X}, the next {pages.PageStride} bytes behind it, the layer {pages.LayerOffset} bytes inside.");
         }
     }
 

@@ -1,6 +1,6 @@
 namespace KimiLinear.Backends;
 
-/// <summary>The kernels of a decoding step, each behind a method that checks the sizes it can take and chooses its launch.</summary>
+/// <summary>The kernels of a decoding step, each behind a method that checks its sizes and chooses its launch.</summary>
 /// <remarks>
 /// Addresses are device addresses and are not checked, but for the alignment that wide loads need. Nothing here waits or
 /// allocates, so that all of it can be recorded in a graph.
@@ -56,8 +56,8 @@ internal sealed partial class DecodeKernels : IDisposable
             CudaModule project = Load("project");
             _project = [.. ProjectTiles.Select(tile => project.Find($"project_{tile}"))];
             _kimiDelta = new SizedKernels(Load("kimi_delta"), "kimi_delta", [32, 64, 128, MaxDeltaHeadDim]);
+            _latentPrepare = Load("latent_prepare").Find("latent_prepare");
             CudaModule latent = Load("latent_attention");
-            _latentPrepare = latent.Find("latent_prepare");
             _latentAttend = new SizedKernels(latent, "latent_attend", [128, 288, 576, MaxLatentRowLength]);
             _latentCombine = latent.Find("latent_combine");
             CudaModule experts = Load("experts");
@@ -137,7 +137,8 @@ internal sealed partial class DecodeKernels : IDisposable
     {
         if (columns % VectorColumns == 0 && address % VectorBytes != 0)
         {
-            throw new ArgumentException($"The {what} must begin at a multiple of {VectorBytes} bytes, but begins at {address:X}.");
+            throw new ArgumentException(
+                $"The {what} must begin at a multiple of {VectorBytes} bytes, but begins at {address:X}.");
         }
     }
 

@@ -19,7 +19,8 @@ internal readonly record struct LaunchShape(int GridX, int GridY, int GridZ, int
         {
             throw new ArgumentOutOfRangeException(
                 nameof(kernel),
-                $"{kernel} cannot run in {GridX} × {GridY} × {GridZ} blocks of {ThreadCount} threads with {SharedBytes} shared bytes.");
+                $"{kernel} cannot run in {GridX} × {GridY} × {GridZ} blocks of {ThreadCount} threads "
+                + $"with {SharedBytes} shared bytes.");
         }
     }
 }

@@ -10,7 +10,7 @@ public sealed class CudaModuleTests
     private static readonly string[] Architectures = ["sm_80", "sm_90a"];
 
     private static readonly string[] Modules =
-        ["embed", "rms_norm", "project", "kimi_delta", "latent_attention", "experts"];
+        ["embed", "rms_norm", "project", "kimi_delta", "latent_prepare", "latent_attention", "experts"];
 
     public static TheoryData<string, string> Resources()
     {

@@ -53,7 +53,7 @@ internal sealed unsafe partial class FakeCudaDriver : IDisposable
 
     public List<FakeLaunch> Launches { get; } = [];
 
-    /// <summary>Whether an allocation ends where nothing may be read, to 16 bytes; then it begins at a multiple of 16 only.</summary>
+    /// <summary>Whether allocations end where nothing may be read, to 16 bytes; then they begin at multiples of 16 only.</summary>
     public bool GuardsMemory { get; init; }
 
     /// <summary>Whether launches do nothing at all, so that what they cost the caller can be seen.</summary>

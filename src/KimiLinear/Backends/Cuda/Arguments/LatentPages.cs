@@ -1,6 +1,6 @@
 namespace KimiLinear.Backends;
 
-/// <summary>Where the cached rows of one latent layer lie, for the kernels of latent_attention.cu.</summary>
+/// <summary>Where the cached rows of one latent layer lie, as latent_pages.h has it.</summary>
 /// <remarks>The fields are those of the structure of the same name there, in its order.</remarks>
 internal struct LatentPages
 {

@@ -1,6 +1,6 @@
 namespace KimiLinear.Backends;
 
-/// <summary>What the kernel latent_prepare takes; latent_attention.cu says more.</summary>
+/// <summary>What the kernel latent_prepare takes; latent_prepare.cu says more.</summary>
 /// <remarks>The fields are those of the structure of the same name there, in its order.</remarks>
 internal struct LatentPrepareArguments
 {
