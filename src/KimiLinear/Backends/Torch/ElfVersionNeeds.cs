@@ -46,7 +46,7 @@ internal sealed class ElfVersionNeeds
         ReadNeeds();
     }
 
-    /// <summary>What the file needs, in its order: a library, one of that library's versions, whether it may be missing.</summary>
+    /// <summary>What the file needs, in its order: a library, one of its versions, whether that may be missing.</summary>
     public IEnumerable<(string Library, string Version, bool IsWeak)> All =>
         _needs.Select(need => (need.Library, need.Version, (Word16((ulong)need.FlagsOffset) & WeakFlag) != 0));
 

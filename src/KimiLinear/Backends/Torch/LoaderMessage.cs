@@ -4,7 +4,7 @@ namespace KimiLinear.Backends;
 internal static class LoaderMessage
 {
     /// <summary>The cause alone, in one line.</summary>
-    /// <remarks>The runtime puts advice before the words of the system's loader, libtorch a trace of calls behind its own.</remarks>
+    /// <remarks>The runtime puts advice before the words of the system's loader, libtorch a trace behind its own.</remarks>
     public static string Of(Exception error)
     {
         string[] lines = error.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
