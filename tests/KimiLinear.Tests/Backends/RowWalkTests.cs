@@ -7,7 +7,7 @@ namespace KimiLinear.Tests.Backends;
 public sealed unsafe class RowWalkTests
 {
     // Rows of matrices that follow each other; some are no multiple of a tile.
-    private static readonly int[] _matrices = [160, 1, 0, 16, 77, 2_304, 40];
+    private static readonly int[] Matrices = [160, 1, 0, 16, 77, 2_304, 40];
 
     [Theory]
     [InlineData(1, 1)]
@@ -20,7 +20,7 @@ public sealed unsafe class RowWalkTests
     {
         foreach (int columnCount in (int[])[1, 64, 2_304, 1_000_000])
         {
-            int[] visits = new int[_matrices.Sum()];
+            int[] visits = new int[Matrices.Sum()];
             using WorkerTeam team = new(workers);
             fixed (int* counts = visits)
             {
@@ -42,10 +42,10 @@ public sealed unsafe class RowWalkTests
         public readonly void Execute(int worker, int workerCount)
         {
             int granule = RowWalk.Granule(InputCount);
-            int granuleCount = _matrices.Sum(rows => RowWalk.GranuleCount(rows, granule));
+            int granuleCount = Matrices.Sum(rows => RowWalk.GranuleCount(rows, granule));
             RowWalk walk = new(Team, granule, granuleCount, ColumnCount, workerCount);
             int first = 0;
-            foreach (int rowCount in _matrices)
+            foreach (int rowCount in Matrices)
             {
                 while (walk.TryNext(rowCount, out int row, out int count))
                 {

@@ -101,7 +101,13 @@ internal sealed unsafe partial class ReferenceBackend
     }
 
     // ln(1 + e^x) without overflow, and without losing small values to the 1.
-    private static float Softplus(float x) => MathF.Max(x, 0) + float.LogP1(MathF.Exp(-MathF.Abs(x)));
+    private static float Softplus(float x)
+    {
+        // Kahan's form: .NET's LogP1 is Log(1 + e), which has lost e where the sum is rounded.
+        float e = MathF.Exp(-MathF.Abs(x));
+        float sum = 1 + e;
+        return MathF.Max(x, 0) + (sum == 1 ? e : MathF.Log(sum) * (e / (sum - 1)));
+    }
 
     private static void L2Normalize(Span<float> x, float scale)
     {

@@ -7,13 +7,13 @@ namespace KimiLinear.Backends;
 internal static unsafe class TorchMemory
 {
     // TorchSharp's own function, which its managed surface hides: the address of a tensor's first value.
-    private static readonly delegate* unmanaged<IntPtr, IntPtr> _data = (delegate* unmanaged<IntPtr, IntPtr>)
-        NativeLibrary.GetExport(NativeLibrary.Load("LibTorchSharp", typeof(torch).Assembly, null), "THSTensor_data");
+    private static readonly delegate* unmanaged<IntPtr, IntPtr> Data = (delegate* unmanaged<IntPtr, IntPtr>)
+        NativeLibrary.GetExport(NativeLibrary.Load("LibTorchSharp", typeof(torch).Assembly, null), "THSTensorData");
 
     /// <summary>The first value of a contiguous tensor in host memory.</summary>
     public static byte* Pointer(torch.Tensor tensor)
     {
-        byte* data = (byte*)_data(tensor.Handle);
+        byte* data = (byte*)Data(tensor.Handle);
         GC.KeepAlive(tensor);
         return data;
     }
