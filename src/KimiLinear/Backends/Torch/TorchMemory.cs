@@ -8,7 +8,7 @@ internal static unsafe class TorchMemory
 {
     // TorchSharp's own function, which its managed surface hides: the address of a tensor's first value.
     private static readonly delegate* unmanaged<IntPtr, IntPtr> Data = (delegate* unmanaged<IntPtr, IntPtr>)
-        NativeLibrary.GetExport(NativeLibrary.Load("LibTorchSharp", typeof(torch).Assembly, null), "THSTensorData");
+        NativeLibrary.GetExport(NativeLibrary.Load("LibTorchSharp", typeof(torch).Assembly, null), "THSTensor_data");
 
     /// <summary>The first value of a contiguous tensor in host memory.</summary>
     public static byte* Pointer(torch.Tensor tensor)
