@@ -36,8 +36,8 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
         {
             WarmUpDecoding();
             terminal.Status.Show("Measuring how fast memory is read");
-            using ReadBandwidth reading = new(settings.LoadOptions.ThreadCount, terminal.Interrupts.Token);
-            rows.AddRange(settings.Depths.Select(depth => Decode(depth, reading)));
+            using ReadBandwidth reading = new(settings.LoadOptions.ThreadCount);
+            rows.AddRange(Decode(reading));
         }
 
         return rows;
@@ -83,43 +83,84 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
         }
     }
 
-    // Reading is measured before, between and after the runs: what a shared machine can do changes while they last.
-    private BenchRow Decode(int depth, ReadBandwidth reading)
+    // What a shared machine can do changes within minutes: depths take turns, and reading is measured before and after each run.
+    private List<BenchRow> Decode(ReadBandwidth reading)
+    {
+        List<DepthRun> depths = [];
+        try
+        {
+            foreach (int depth in settings.Depths)
+            {
+                depths.Add(Start(depth));
+            }
+
+            double before = reading.Measure(terminal.Interrupts.Token);
+            for (int run = 0; run < settings.Repeat; run++)
+            {
+                foreach (DepthRun depth in depths)
+                {
+                    terminal.Status.Show($"{depth.Test}: run {run + 1} of {settings.Repeat}");
+                    depth.Speeds.Add(Time(depth));
+                    double after = reading.Measure(terminal.Interrupts.Token);
+                    depth.Bandwidths.Add((before + after) / 2);
+                    before = after;
+                }
+            }
+
+            return [.. depths.Select(Row)];
+        }
+        finally
+        {
+            depths.ForEach(depth => depth.Sequence.Dispose());
+        }
+    }
+
+    private DepthRun Start(int depth)
     {
         string test = $"tg{settings.GeneratedTokens}{(depth == 0 ? "" : $"@d{depth}")}";
-        using SequenceState sequence = model.CreateSequence();
-        Fill(sequence, RandomTokens(depth), $"{test}: filling the context");
-        int token = depth == 0 ? 0 : BestToken();
-        for (int i = 0; i < BenchSettings.DepthWarmUpTokens; i++)
+        SequenceState sequence = model.CreateSequence();
+        try
         {
-            token = Step(sequence, token);
-        }
-
-        int firstLength = sequence.Length;
-        long allocatedBytes = 0;
-        double bandwidth = reading.Measure(terminal.Interrupts.Token);
-        double[] speeds = new double[settings.Repeat];
-        for (int run = 0; run < speeds.Length; run++)
-        {
-            terminal.Status.Show($"{test}: run {run + 1} of {speeds.Length}");
-            long allocatedBefore = GC.GetTotalAllocatedBytes(precise: true);
-            long start = Stopwatch.GetTimestamp();
-            for (int i = 0; i < settings.GeneratedTokens; i++)
+            Fill(sequence, RandomTokens(depth), $"{test}: filling the context");
+            int token = depth == 0 ? 0 : BestToken();
+            for (int i = 0; i < BenchSettings.DepthWarmUpTokens; i++)
             {
                 token = Step(sequence, token);
             }
 
-            speeds[run] = settings.GeneratedTokens / Stopwatch.GetElapsedTime(start).TotalSeconds;
-            allocatedBytes += GC.GetTotalAllocatedBytes(precise: true) - allocatedBefore;
-            bandwidth += reading.Measure(terminal.Interrupts.Token);
+            return new DepthRun(test, depth, sequence) { Token = token };
+        }
+        catch
+        {
+            sequence.Dispose();
+            throw;
+        }
+    }
+
+    // Tokens per second.
+    private double Time(DepthRun depth)
+    {
+        long allocatedBefore = GC.GetTotalAllocatedBytes(precise: true);
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < settings.GeneratedTokens; i++)
+        {
+            depth.Token = Step(depth.Sequence, depth.Token);
         }
 
-        int tokenCount = sequence.Length - firstLength;
-        return new BenchRow(test, depth, false, speeds.Average(), Spread(speeds))
+        double speed = settings.GeneratedTokens / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        depth.AllocatedBytes += GC.GetTotalAllocatedBytes(precise: true) - allocatedBefore;
+        return speed;
+    }
+
+    private BenchRow Row(DepthRun depth)
+    {
+        int tokenCount = depth.Sequence.Length - depth.FirstLength;
+        double[] speeds = [.. depth.Speeds];
+        return new BenchRow(depth.Test, depth.Depth, false, speeds.Average(), Spread(speeds))
         {
-            BytesPerToken = model.TrafficAt(firstLength + (tokenCount / 2)).TotalBytes,
-            ReadGigabytesPerSecond = bandwidth / (speeds.Length + 1),
-            ManagedBytesPerToken = (double)allocatedBytes / tokenCount,
+            BytesPerToken = model.TrafficAt(depth.FirstLength + (tokenCount / 2)).TotalBytes,
+            ReadGigabytesPerSecond = depth.Bandwidths.Average(),
+            ManagedBytesPerToken = (double)depth.AllocatedBytes / tokenCount,
         };
     }
 

@@ -28,14 +28,14 @@ internal sealed unsafe partial class ReadBandwidth : IDisposable
 
     private readonly int _threadCount;
     private byte* _data;
+    private bool _isTouched;
 
     /// <summary>Fetches the memory to read.</summary>
-    public ReadBandwidth(int threadCount, CancellationToken cancellationToken)
+    public ReadBandwidth(int threadCount)
     {
         _threadCount = threadCount;
         _data = (byte*)NativeMemory.AlignedAlloc((nuint)BufferBytes, PageBytes);
         RequestLargePages(_data);
-        Touch(_data, BufferBytes, cancellationToken);
     }
 
     public void Dispose()
@@ -70,11 +70,18 @@ internal sealed unsafe partial class ReadBandwidth : IDisposable
         }
 
         cancellationToken.ThrowIfCancellationRequested();
+        _isTouched = true;
         return partBytes * _threadCount * (double)PassCount / Stopwatch.GetElapsedTime(times[0], times[^1]).TotalSeconds / 1e9;
 
         void ReadPart(int index)
         {
             byte* part = _data + (index * partBytes);
+            if (!_isTouched)
+            {
+                // By the thread that reads it, which on some machines brings it near.
+                Touch(part, partBytes, cancellationToken);
+            }
+
             try
             {
                 for (int pass = 0; pass < PassCount; pass++)

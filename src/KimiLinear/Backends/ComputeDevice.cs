@@ -16,13 +16,13 @@ public sealed record ComputeDevice
     }
 
     /// <summary>Gets the choice of the fastest device: the first NVIDIA GPU where torch can use it, else the processor.</summary>
-    /// <remarks>Models with quantised weights are for the processor, since torch would take eight times their memory.</remarks>
+    /// <remarks>Models with quantised weights are for the processor, since torch would take up to seven times their memory.</remarks>
     public static ComputeDevice Auto { get; } = new(ComputeDeviceKind.Auto);
 
     /// <summary>Gets the processor, in pure managed code: no native library is loaded.</summary>
     public static ComputeDevice Cpu { get; } = new(ComputeDeviceKind.Cpu);
 
-    /// <summary>Gets the processor by way of TorchSharp; for comparison, since <see cref="Cpu"/> is faster.</summary>
+    /// <summary>Gets the processor by way of TorchSharp; for comparison with <see cref="TorchCuda"/>.</summary>
     public static ComputeDevice TorchCpu { get; } = new(ComputeDeviceKind.TorchCpu);
 
     /// <summary>Gets the kind.</summary>

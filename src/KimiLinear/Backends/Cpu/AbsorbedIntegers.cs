@@ -9,8 +9,6 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    private const int CacheLineBytes = 64;
-
     // Rows that PairProduct takes together.
     private const int TileRows = 4;
 
@@ -204,10 +202,10 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
     {
         if (Sse.IsSupported && page != null)
         {
-            (int start, int end) = WorkSplit.Units((int)(Layout.LayerPageBytes / CacheLineBytes), part, partCount);
+            (int start, int end) = WorkSplit.Units((int)(Layout.LayerPageBytes / CacheLine.ByteCount), part, partCount);
             for (int line = start; line < end; line++)
             {
-                Sse.Prefetch1(page + ((long)line * CacheLineBytes));
+                Sse.Prefetch1(page + ((long)line * CacheLine.ByteCount));
             }
         }
     }

@@ -259,9 +259,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         }
     }
 
-    /// <summary>
-    /// A matrix product.
-    /// </summary>
+    /// <summary>A matrix product.</summary>
     private struct ProjectJob : IParallelJob
     {
         public CpuBackend<TSimd, TVector> Backend;

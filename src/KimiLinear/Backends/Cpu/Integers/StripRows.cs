@@ -12,8 +12,6 @@ internal readonly unsafe struct StripRows<TFormat, TSimd, TVector, TIntegers, TI
     where TIntegers : struct, IStripSimd<TInteger, TVector>
     where TInteger : struct
 {
-    private const int CacheLineBytes = 64;
-
     public long RowBytes { get; } = TFormat.Type.ByteCount(columnCount);
 
     public int BlockCount => columnCount / QuantizedRows.BlockColumns;
@@ -55,7 +53,7 @@ internal readonly unsafe struct StripRows<TFormat, TSimd, TVector, TIntegers, TI
         if (Sse.IsSupported)
         {
             long end = Math.Min(start + byteCount, rowCount * RowBytes);
-            for (long place = start; place < end; place += CacheLineBytes)
+            for (long place = start; place < end; place += CacheLine.ByteCount)
             {
                 Sse.Prefetch1(rows + place);
             }
