@@ -16,7 +16,8 @@ internal sealed record ChatArguments
         With a prompt, answers it and exits. Without one, reads one turn per line, from the terminal or from a pipe.
 
         Options:
-          --model PATH       the folder of the model, or a GGUF file (default: the small model that comes with the sample)
+          --model PATH       the folder of the model, a GGUF file, or a name on the hub, which is downloaded
+                             (default: the small model that comes with the sample)
           --system TEXT      the system prompt
           --no-tools         do not offer the tools get_weather, get_time and add
           --temperature X    how freely tokens are drawn, 0 for always the likeliest (default: as the model recommends)
@@ -95,7 +96,7 @@ internal sealed record ChatArguments
                 break;
             case "--model":
                 ModelPath = Value();
-                Require(ModelPath.Length > 0, "--model needs a folder or a GGUF file.");
+                Require(ModelPath.Length > 0, "--model needs a folder, a GGUF file or a name.");
                 break;
             case "--system":
                 SystemPrompt = Value();

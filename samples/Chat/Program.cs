@@ -19,6 +19,7 @@ try
             options.ModelPath = arguments.ModelPath;
             options.ThreadCount = arguments.ThreadCount;
             options.LoadProgress = loading;
+            options.DownloadProgress = loading;
         })
         .UseFunctionInvocation();
     await using ServiceProvider provider = services.BuildServiceProvider();

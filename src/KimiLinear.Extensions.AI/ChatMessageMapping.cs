@@ -13,13 +13,14 @@ internal static class ChatMessageMapping
     private const string AssistantRole = "assistant";
     private const string ToolRole = "tool";
 
-    /// <summary>Maps all messages; the instructions, if any, come first as a system turn.</summary>
-    public static List<ChatTurn> ToTurns(IEnumerable<ChatMessage> messages, string? instructions)
+    /// <summary>Maps all messages; the instructions and what is said of the reply's form, if any, come first as a system turn.</summary>
+    public static List<ChatTurn> ToTurns(IEnumerable<ChatMessage> messages, string? instructions, string? replyForm)
     {
         List<ChatTurn> turns = [];
-        if (!string.IsNullOrWhiteSpace(instructions))
+        string[] parts = [.. new[] { instructions, replyForm }.OfType<string>().Where(part => !string.IsNullOrWhiteSpace(part))];
+        if (parts.Length > 0)
         {
-            turns.Add(new ChatTurn(SystemRole, instructions));
+            turns.Add(new ChatTurn(SystemRole, string.Join("\n\n", parts)));
         }
 
         foreach (ChatMessage message in messages)

@@ -8,7 +8,7 @@ using Microsoft.Extensions.AI;
 
 namespace KimiLinear.Extensions.AI;
 
-/// <summary>Turns the options of a request into generation options; what cannot be honoured is refused.</summary>
+/// <summary>Turns the options of a request into generation options.</summary>
 internal static class ChatOptionsMapping
 {
     /// <summary>Builds the generation options; <paramref name="given"/> is what the caller's factory made, or none.</summary>
@@ -20,6 +20,7 @@ internal static class ChatOptionsMapping
         return result with
         {
             SamplingOptions = sampling,
+            Caller = result.Caller ?? Text(options, KimiLinearChatClient.CallerProperty),
             MaxTokens = result.MaxTokens ?? RequireMaxTokens(options?.MaxOutputTokens) ?? defaultMaxTokens,
             StopSequences = result.StopSequences.Count > 0
                 ? result.StopSequences
@@ -27,7 +28,7 @@ internal static class ChatOptionsMapping
         };
     }
 
-    /// <summary>The given functions, the last of a name only.</summary>
+    /// <summary>The given functions, the last of a name only; tools of other kinds are left out.</summary>
     public static IReadOnlyList<ToolDeclaration> ToDeclarations(ChatOptions? options)
     {
         List<ToolDeclaration> declarations = [];
@@ -35,9 +36,7 @@ internal static class ChatOptionsMapping
         {
             if (tool is not AIFunctionDeclaration function)
             {
-                throw new NotSupportedException(
-                    $"{nameof(ChatOptions.Tools)} holds a {tool?.GetType().Name ?? "null"} ('{tool?.Name}'), "
-                    + "which this client cannot run. Only functions can be declared to the model.");
+                continue;
             }
 
             declarations.RemoveAll(other => other.Name == function.Name);
@@ -46,43 +45,6 @@ internal static class ChatOptionsMapping
         }
 
         return declarations;
-    }
-
-    /// <summary>Refuses what would otherwise be dropped in silence.</summary>
-    public static void RefuseUnsupported(ChatOptions? options, string modelId)
-    {
-        if (options is null)
-        {
-            return;
-        }
-
-        if (options.ModelId is { } requested && !string.Equals(requested, modelId, StringComparison.OrdinalIgnoreCase))
-        {
-            throw new InvalidOperationException(
-                $"The request asks for model '{requested}', but this client runs '{modelId}'. "
-                + $"Leave {nameof(ChatOptions.ModelId)} unset, or use that name.");
-        }
-
-        if (options.ResponseFormat is ChatResponseFormatJson)
-        {
-            throw new NotSupportedException(
-                $"{nameof(ChatOptions.ResponseFormat)} asks for JSON, which cannot be guaranteed yet. "
-                + "Ask for it in the prompt and parse the reply.");
-        }
-
-        if (options.ToolMode is RequiredChatToolMode)
-        {
-            throw new NotSupportedException(
-                $"{nameof(ChatOptions.ToolMode)} requires a call, which cannot be enforced yet. "
-                + $"Use {nameof(ChatToolMode)}.{nameof(ChatToolMode.Auto)}.");
-        }
-
-        if (options.ContinuationToken is not null)
-        {
-            throw new NotSupportedException(
-                $"{nameof(ChatOptions.ContinuationToken)} is set, but replies of this client cannot be continued. "
-                + "Send the conversation instead.");
-        }
     }
 
     private static SamplingOptions Sample(ChatOptions? options, SamplingOptions defaults)
@@ -119,6 +81,11 @@ internal static class ChatOptionsMapping
     // Values may come as numbers, as text or as JSON, whatever the caller's configuration made of them.
     private static float? Number(ChatOptions options, string key) =>
         options.AdditionalProperties is { } properties && properties.TryGetValue(key, out object? value) ? ToNumber(value) : null;
+
+    private static string? Text(ChatOptions? options, string key) =>
+        options?.AdditionalProperties is { } properties && properties.TryGetValue(key, out object? value)
+            ? value as string ?? (value is JsonElement { ValueKind: JsonValueKind.String } json ? json.GetString() : null)
+            : null;
 
     private static float? ToNumber(object? value) => value switch
     {

@@ -1,22 +1,27 @@
 using System.Runtime.CompilerServices;
+using KimiLinear.Backends;
 using KimiLinear.Chat;
 using KimiLinear.Configuration;
 using KimiLinear.Generation;
 using KimiLinear.Model;
+using KimiLinear.Sampling;
+using KimiLinear.Scheduling;
 using KimiLinear.Tokenization;
 using KimiLinear.ToolCalls;
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Logging;
 
 namespace KimiLinear.Extensions.AI;
 
 /// <summary>An <see cref="IChatClient"/> over a Kimi-Linear model in this process.</summary>
 /// <remarks>
-/// Safe for concurrent use: requests run side by side, step by step in turns, and those above the limit wait in order.
-/// Stateless: every request carries its whole conversation. Options that cannot be honoured are refused with
-/// <see cref="NotSupportedException"/>, never dropped: JSON response formats, required tool modes, continuation tokens and
-/// tools that are no functions; another model's name with <see cref="InvalidOperationException"/>. <c>Reasoning</c>,
-/// <c>AllowBackgroundResponses</c> and <c>ConversationId</c> are ignored, as the contract allows. A raw representation factory may return <see cref="GenerationOptions"/>; what it sets wins, and sampling
-/// options it sets replace all of the request's.
+/// Safe for concurrent use: requests are computed side by side in shared steps, fairly among callers, and those above the limit
+/// wait. Stateless: every request carries its whole conversation; of one that goes on only the new turns are read.
+/// JSON response formats are guaranteed: the reply fits the schema unless a limit cuts it. Tool modes are enforced, and arguments
+/// fit their schemas. What of a request cannot be honoured is refused or logged, as
+/// <see cref="KimiLinearChatClientOptions.UnsupportedOptionBehavior"/> says; another model's name and continuation tokens are
+/// always refused. <c>ConversationId</c> is ignored, as the contract allows. A raw representation factory may return
+/// <see cref="GenerationOptions"/>; what it sets wins, and sampling options it sets replace all of the request's.
 /// </remarks>
 public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
 {
@@ -32,6 +37,12 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <summary>The additional property of a request that maps token ids to what is added to their scores.</summary>
     public const string LogitBiasProperty = "logit_bias";
 
+    /// <summary>
+    /// The additional property of a request that says whose it is, as text: callers get equal shares of the time, however many
+    /// requests each has. Without it each request is a caller of its own.
+    /// </summary>
+    public const string CallerProperty = "caller";
+
     /// <summary>The additional property of a reply that holds the seconds until the first token.</summary>
     public const string TimeToFirstTokenProperty = "time_to_first_token_seconds";
 
@@ -43,11 +54,11 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
 
     private readonly KimiLinearModel _model;
     private readonly KimiTokenizer _tokenizer;
-    private readonly TextGenerator _generator;
+    private readonly GenerationEngine _engine;
     private readonly ChatClientMetadata _metadata;
-    private readonly SemaphoreSlim _places;
-    private readonly CancellationTokenSource _disposing = new();
     private readonly int? _defaultMaxTokens;
+    private readonly bool _constrainsToolCalls;
+    private readonly UnsupportedOptions _unsupported;
     private readonly bool _ownsModel;
     private int _disposed;
 
@@ -56,6 +67,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="generationConfig">The model's own defaults; <see langword="null"/> for the library's.</param>
     /// <param name="options">Name and limits; the path and what concerns loading are not used.</param>
+    /// <param name="logger">Told what of a request could not be honoured; <see langword="null"/> for nobody.</param>
     /// <exception cref="ArgumentNullException">
     /// <paramref name="model"/> or <paramref name="tokenizer"/> is <see langword="null"/>.
     /// </exception>
@@ -64,8 +76,9 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         KimiLinearModel model,
         KimiTokenizer tokenizer,
         GenerationConfig? generationConfig = null,
-        KimiLinearChatClientOptions? options = null)
-        : this(model, tokenizer, generationConfig, options ?? new KimiLinearChatClientOptions(), ownsModel: false)
+        KimiLinearChatClientOptions? options = null,
+        ILogger<KimiLinearChatClient>? logger = null)
+        : this(model, tokenizer, generationConfig, options ?? new KimiLinearChatClientOptions(), logger, ownsModel: false)
     {
     }
 
@@ -74,53 +87,71 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         KimiTokenizer tokenizer,
         GenerationConfig? generationConfig,
         KimiLinearChatClientOptions options,
+        ILogger? logger,
         bool ownsModel)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxConcurrentRequests);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(
             options.DefaultMaxOutputTokens ?? 1, nameof(options.DefaultMaxOutputTokens));
         _model = model;
         _tokenizer = tokenizer;
-        _generator = new TextGenerator(model, tokenizer, generationConfig);
+        _engine = new GenerationEngine(model, tokenizer, generationConfig, options.ToEngineOptions());
         _metadata = new ChatClientMetadata("kimilinear", providerUri: null, options.ModelId ?? model.Name);
-        _places = new SemaphoreSlim(options.MaxConcurrentRequests);
         _defaultMaxTokens = options.DefaultMaxOutputTokens;
+        _constrainsToolCalls = options.ConstrainToolCalls;
+        _unsupported = new UnsupportedOptions(options.UnsupportedOptionBehavior, logger);
         _ownsModel = ownsModel;
     }
 
+    internal KimiLinearModel Model => _model;
+
     private string ModelId => _metadata.DefaultModelId!;
 
-    /// <summary>Loads a model and wraps it; the client owns the model.</summary>
+    /// <summary>
+    /// Loads a model and wraps it; the client owns the model. A model that is given by its name on the hub is downloaded first if
+    /// it is not in the cache and the options allow it.
+    /// </summary>
     /// <param name="options">Where the model is and how to run it.</param>
     /// <param name="cancellationToken">Stops loading.</param>
     /// <returns>The client; the caller disposes it.</returns>
     /// <exception cref="ArgumentException">An option is out of range, or the path is missing.</exception>
-    /// <exception cref="IOException">A file or a folder is missing.</exception>
+    /// <exception cref="IOException">A file or a folder is missing, or a model could not be downloaded.</exception>
     /// <exception cref="ModelFormatException">A file is damaged, or the model cannot be run.</exception>
+    /// <exception cref="DeviceUnavailableException">The device that the options name cannot be used.</exception>
     public static KimiLinearChatClient Load(KimiLinearChatClientOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
+        return Load(options, options.LoadProgress, logger: null, cancellationToken);
+    }
+
+    /// <summary>Loads a model and tells of it as the caller says, not as the options do.</summary>
+    internal static KimiLinearChatClient Load(
+        KimiLinearChatClientOptions options,
+        IProgress<ModelLoadProgress>? progress,
+        ILogger? logger,
+        CancellationToken cancellationToken)
+    {
         if (options.FindFaults().FirstOrDefault() is { } fault)
         {
             throw new ArgumentException(fault, nameof(options));
         }
 
+        string modelPath = ModelSource.Find(options, cancellationToken);
         // The small files first: what they lack is found before a large model is read.
-        KimiTokenizer tokenizer = KimiTokenizer.Load(options.ModelPath);
-        GenerationConfig generationConfig = GenerationConfig.Load(options.ModelPath);
-        ModelLoadOptions load = new() { Preload = options.Preload };
+        KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
+        GenerationConfig generationConfig = GenerationConfig.Load(modelPath);
+        ModelLoadOptions load = new() { Preload = options.Preload, Device = ComputeDevice.Parse(options.Device) };
         KimiLinearModel model = KimiLinearModel.Load(
-            options.ModelPath,
+            modelPath,
             options.ThreadCount is { } threads ? load with { ThreadCount = threads } : load,
-            options.LoadProgress,
+            progress,
             cancellationToken);
-        return new KimiLinearChatClient(model, tokenizer, generationConfig, options, ownsModel: true);
+        return new KimiLinearChatClient(model, tokenizer, generationConfig, options, logger, ownsModel: true);
     }
 
-    /// <summary>Loads the model in a folder or a GGUF file with default options; the client owns the model.</summary>
-    /// <param name="modelPath">The model's folder, or a GGUF file.</param>
+    /// <summary>Loads the model in a folder or a GGUF file, or of a name on the hub, with default options; the client owns it.</summary>
+    /// <param name="modelPath">The model's folder, a GGUF file, or a name such as <c>org/name</c>.</param>
     /// <inheritdoc cref="Load(KimiLinearChatClientOptions, CancellationToken)"/>
     public static KimiLinearChatClient Load(string modelPath) => Load(new KimiLinearChatClientOptions { ModelPath = modelPath });
 
@@ -137,7 +168,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
         ChatRequest request = Prepare(messages, options);
         // Checks the prompt now and computes once it is read.
-        IAsyncEnumerable<GeneratedToken> reply = _generator.GenerateAsync(
+        IAsyncEnumerable<GeneratedToken> reply = _engine.GenerateAsync(
             request.PromptTokenIds, request.GenerationOptions, CancellationToken.None);
         return StreamAsync(request, reply, cancellationToken);
     }
@@ -151,7 +182,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             return null;
         }
 
-        object[] services = [this, _metadata, _model, _tokenizer, _generator];
+        object[] services = [this, _metadata, _model, _tokenizer, _engine];
         return services.FirstOrDefault(serviceType.IsInstanceOfType);
     }
 
@@ -166,39 +197,42 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             return;
         }
 
-        _disposing.Cancel();
+        // Waits for the step in progress.
+        _engine.Dispose();
         if (_ownsModel)
         {
-            // Waits for the step in progress; a request that comes after finds the model closed.
             _model.Dispose();
         }
     }
 
     /// <inheritdoc cref="Dispose"/>
-    public ValueTask DisposeAsync()
-    {
-        Dispose();
-        return ValueTask.CompletedTask;
-    }
+    public async ValueTask DisposeAsync() => await Task.Run(Dispose).ConfigureAwait(false);
 
     private ChatRequest Prepare(IEnumerable<ChatMessage> messages, ChatOptions? options)
     {
-        ChatOptionsMapping.RefuseUnsupported(options, ModelId);
+        _unsupported.Check(options, ModelId);
         var given = options?.RawRepresentationFactory?.Invoke(this) as GenerationOptions;
         IReadOnlyList<ToolDeclaration> tools = ChatOptionsMapping.ToDeclarations(options);
         bool mayCall = options?.ToolMode is not NoneChatToolMode;
+        IReadOnlyList<ToolDeclaration> declared = mayCall ? tools : [];
         GenerationOptions generation = ChatOptionsMapping.ToGenerationOptions(
-            options, given, _generator.DefaultSamplingOptions, _defaultMaxTokens);
-        List<ChatTurn> turns = ChatMessageMapping.ToTurns(messages, options?.Instructions);
+            options, given, _engine.DefaultSamplingOptions, _defaultMaxTokens);
+        List<ChatTurn> turns = ChatMessageMapping.ToTurns(messages, options?.Instructions, ReplyGrammars.Instruction(options));
+        ReplyGrammar? grammar = generation.Grammar ?? ReplyGrammars.Create(options, declared, turns, _constrainsToolCalls);
+        _unsupported.Check(grammar);
         List<int> prompt = [];
-        ChatTemplate.Encode(_tokenizer, CallNumbering.Renumber(turns), mayCall ? tools : [], addGenerationPrompt: true, prompt);
+        ChatTemplate.Encode(_tokenizer, CallNumbering.Renumber(turns), declared, addGenerationPrompt: true, prompt);
         return new ChatRequest(
             [.. prompt],
-            generation with { IncludeSpecialTokens = generation.IncludeSpecialTokens || tools.Count > 0 },
+            generation with
+            {
+                Grammar = grammar,
+                IncludeSpecialTokens = generation.IncludeSpecialTokens || tools.Count > 0,
+            },
             tools,
             turns,
             mayCall,
-            StopAfterFirstCall: options?.AllowMultipleToolCalls == false);
+            StopAfterFirstCall: grammar is null && options?.AllowMultipleToolCalls == false);
     }
 
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
@@ -206,53 +240,36 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         IAsyncEnumerable<GeneratedToken> reply,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposing.Token);
-        await TranslateAsync(EnterAsync(stop.Token), cancellationToken).ConfigureAwait(false);
-        try
+        ReplyUpdates updates = new(ModelId, new CallIds(request.History));
+        ReplyReader reader = new(request, _tokenizer, updates);
+        IAsyncEnumerator<GeneratedToken> tokens = reply.GetAsyncEnumerator(cancellationToken);
+        await using (tokens.ConfigureAwait(false))
         {
-            ReplyUpdates updates = new(ModelId, new CallIds(request.History));
-            ReplyReader reader = new(request, updates);
-            IAsyncEnumerator<GeneratedToken> tokens = reply.GetAsyncEnumerator(stop.Token);
-            await using (tokens.ConfigureAwait(false))
+            while (!reader.IsComplete && await MoveNextAsync(tokens, cancellationToken).ConfigureAwait(false))
             {
-                while (!reader.IsComplete
-                    && await TranslateAsync(tokens.MoveNextAsync().AsTask(), cancellationToken).ConfigureAwait(false))
+                if (reader.Read(tokens.Current) is { Length: > 0 } text)
                 {
-                    if (reader.Read(tokens.Current) is { Length: > 0 } text)
-                    {
-                        yield return updates.Text(text);
-                    }
+                    yield return updates.Text(text);
                 }
             }
-
-            if (reader.Complete() is { Length: > 0 } rest)
-            {
-                yield return updates.Text(rest);
-            }
-
-            yield return updates.Last(request.PromptTokenIds.Length, reader.TokenCount, reader.FinishReason, reader.Timings);
         }
-        finally
+
+        if (reader.Complete() is { Length: > 0 } rest)
         {
-            _places.Release();
+            yield return updates.Text(rest);
         }
+
+        yield return updates.Last(request.PromptTokenIds.Length, reader.TokenCount, reader.FinishReason, reader.Timings);
     }
 
-    private async Task<bool> EnterAsync(CancellationToken cancellationToken)
-    {
-        await _places.WaitAsync(cancellationToken).ConfigureAwait(false);
-        return true;
-    }
-
-    // A caller knows its own token; the end of the client is another matter.
-    private async Task<bool> TranslateAsync(Task<bool> work, CancellationToken cancellationToken)
+    // A caller knows its own token and this client; the engine's end is the client's.
+    private async ValueTask<bool> MoveNextAsync(IAsyncEnumerator<GeneratedToken> tokens, CancellationToken cancellationToken)
     {
         try
         {
-            return await work.ConfigureAwait(false);
+            return await tokens.MoveNextAsync().ConfigureAwait(false);
         }
-        catch (Exception exception) when (
-            exception is OperationCanceledException || (exception is ObjectDisposedException && _disposed != 0))
+        catch (ObjectDisposedException) when (_disposed != 0)
         {
             cancellationToken.ThrowIfCancellationRequested();
             throw new ObjectDisposedException(nameof(KimiLinearChatClient), "The client was disposed while the request ran.");

@@ -1,4 +1,5 @@
 using KimiLinear.Generation;
+using KimiLinear.Tokenization;
 using KimiLinear.ToolCalls;
 using Microsoft.Extensions.AI;
 using FinishReason = KimiLinear.Generation.FinishReason;
@@ -6,9 +7,9 @@ using FinishReason = KimiLinear.Generation.FinishReason;
 namespace KimiLinear.Extensions.AI;
 
 /// <summary>Reads a reply token by token: text to show, calls to keep, and how it ended.</summary>
-internal sealed class ReplyReader(ChatRequest request, ReplyUpdates updates)
+internal sealed class ReplyReader(ChatRequest request, KimiTokenizer tokenizer, ReplyUpdates updates)
 {
-    private readonly ToolCallParser? _parser = request.Tools.Count > 0 ? new ToolCallParser(request.Tools) : null;
+    private readonly ToolCallParser? _parser = request.Tools.Count > 0 ? new ToolCallParser(request.Tools, tokenizer) : null;
     private FinishReason? _reason;
     private bool _callWasCut;
 
@@ -40,7 +41,7 @@ internal sealed class ReplyReader(ChatRequest request, ReplyUpdates updates)
         TokenCount++;
         _reason = token.FinishReason ?? _reason;
         Timings = token.Timings ?? Timings;
-        return _parser is null ? token.Text : Handle(_parser.Append(token.Text));
+        return _parser is null ? token.Text : Handle(_parser.Append(token.Id, token.Text));
     }
 
     /// <summary>Returns the text that was held back until the end.</summary>

@@ -35,6 +35,7 @@ internal sealed class ReplyUpdates(string modelId, CallIds callIds)
             InputTokenCount = promptTokens,
             OutputTokenCount = generatedTokens,
             TotalTokenCount = promptTokens + generatedTokens,
+            CachedInputTokenCount = timings?.CachedPromptTokenCount,
         };
         ChatResponseUpdate update = New([.. _calls, new UsageContent(usage)]);
         update.FinishReason = reason;

@@ -13,7 +13,7 @@ public sealed class BenchTests
         { "in one way: --model or --shape", ["bench"] },
         { "in one way: --model or --shape", ["bench", "--model", Tiny, "--shape", "tiny"] },
         { "--shape must be one of 48b, 35b, tiny, but is 'huge'", ["bench", "--shape", "huge"] },
-        { "--format must be one of bf16, q8, q4, q4q8, but is 'q3'", ["bench", "--shape", "tiny", "--format", "q3"] },
+        { "--format must be one of bf16, q8, q4, q4q8, fp8, but is 'q3'", ["bench", "--shape", "tiny", "--format", "q3"] },
         { "--format says what --shape makes", ["bench", "--model", Tiny, "--format", "bf16"] },
         { "--layers says what --shape makes", ["bench", "--model", Tiny, "--layers", "4"] },
         { "--experts must be a whole number from 1", ["bench", "--shape", "tiny", "--experts", "0"] },
@@ -27,7 +27,7 @@ public sealed class BenchTests
         { "nothing to measure", ["bench", "--shape", "tiny", "-p", "0", "-n", "0"] },
         { "a context of 1,048,773 tokens", ["bench", "--shape", "tiny", "-d", "1048576", "-n", "49", "--repeat", "4"] },
         { "of memory. Take fewer layers or experts", ["bench", "--shape", "48b", "--layers", "4096"] },
-        { "does not exist", ["bench", "--model", Path.Combine(Tiny, "no-such-folder")] },
+        { "is no folder and no file", ["bench", "--model", Path.Combine(Tiny, "no-such-folder")] },
         { "is no GGUF file", ["bench", "--model", Path.Combine(Tiny, "config.json")] },
     };
 

@@ -164,6 +164,7 @@ public sealed class CommandTests
     [InlineData("logits")]
     [InlineData("generate")]
     [InlineData("chat")]
+    [InlineData("serve")]
     [InlineData("bench")]
     public async Task Help_Command_ShowsExamples(string command)
     {

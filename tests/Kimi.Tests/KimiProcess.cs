@@ -12,9 +12,12 @@ internal static class KimiProcess
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
 
     /// <summary>Runs it to its end, with standard input from a text.</summary>
-    public static async Task<KimiResult> RunAsync(string[] arguments, string input = "")
+    public static Task<KimiResult> RunAsync(string[] arguments, string input = "") => RunAsync(Start(arguments), input);
+
+    /// <summary>Lets a tool that has been started run to its end.</summary>
+    public static async Task<KimiResult> RunAsync(Process started, string input = "")
     {
-        using Process process = Start(arguments);
+        using Process process = started;
         using CancellationTokenSource timeout = new(Limit);
         Task<string> output = process.StandardOutput.ReadToEndAsync(timeout.Token);
         Task<string> error = process.StandardError.ReadToEndAsync(timeout.Token);
@@ -42,7 +45,10 @@ internal static class KimiProcess
         return result.Output.Split('\n')[..^1];
     }
 
-    public static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo(
+    public static Process Start(params string[] arguments) => Process.Start(StartInfo(arguments))!;
+
+    /// <summary>How it is started; the environment may still be changed.</summary>
+    public static ProcessStartInfo StartInfo(params string[] arguments) => new(
         Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
         [Path.Combine(AppContext.BaseDirectory, "kimi.dll"), .. arguments])
     {
@@ -52,7 +58,7 @@ internal static class KimiProcess
         StandardInputEncoding = Utf8,
         StandardOutputEncoding = Utf8,
         StandardErrorEncoding = Utf8,
-    })!;
+    };
 }
 
 /// <summary>What a run left.</summary>

@@ -3,6 +3,7 @@ using KimiLinear.Tests.TestSupport;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Xunit;
 
@@ -75,7 +76,7 @@ public sealed class DependencyInjectionTests
         ServiceCollection services = new();
         services.AddKimiLinearChatClient(Section(
             ("ModelPath", TinyModel.Folder), ("ModelId", "mine"), ("ThreadCount", "2"), ("Preload", "Never"),
-            ("MaxConcurrentRequests", "3"), ("DefaultMaxOutputTokens", "5")));
+            ("MaxConcurrentRequests", "3"), ("DefaultMaxOutputTokens", "5"), ("Device", "cpu")));
         using ServiceProvider provider = services.BuildServiceProvider();
 
         KimiLinearChatClientOptions options = provider.GetRequiredService<IOptions<KimiLinearChatClientOptions>>().Value;
@@ -85,7 +86,27 @@ public sealed class DependencyInjectionTests
         Assert.Equal(WeightPreload.Never, options.Preload);
         Assert.Equal(3, options.MaxConcurrentRequests);
         Assert.Equal(5, options.DefaultMaxOutputTokens);
+        Assert.Equal("cpu", options.Device);
         Assert.Equal("mine", provider.GetRequiredService<IChatClient>().GetService<ChatClientMetadata>()!.DefaultModelId);
+    }
+
+    [Theory]
+    [InlineData("cpu", "it was asked for")]
+    [InlineData("auto", "GPU")]
+    public void AddKimiLinearChatClient_Logging_SaysWhatComputesAndWhy(string device, string reason)
+    {
+        RecordingLogger logger = new();
+        ServiceCollection services = new();
+        services.AddSingleton<ILogger<KimiLinearChatClient>>(logger);
+        services.AddKimiLinearChatClient(Section(("ModelPath", TinyModel.Folder), ("Device", device)));
+        using ServiceProvider provider = services.BuildServiceProvider();
+
+        provider.GetRequiredService<IChatClient>();
+
+        string line = Assert.Single(logger.Lines);
+        KimiLinearModel model = provider.GetRequiredService<IChatClient>().GetService<KimiLinearModel>()!;
+        Assert.Equal($"Loaded kimi-linear-tiny on {model.DeviceDescription}: {model.DeviceReason}", line);
+        Assert.Contains(reason, model.DeviceReason, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -117,6 +138,7 @@ public sealed class DependencyInjectionTests
         { "ThreadCount", "0", ["ThreadCount", "between 1 and 1024", "0"] },
         { "ThreadCount", "1025", ["ThreadCount", "between 1 and 1024", "1025"] },
         { "Preload", "7", ["Preload", "7"] },
+        { "Device", "gpu", ["Device", "auto, cpu, cuda:N, torch:cpu or torch:cuda:N", "'gpu'"] },
         { "MaxConcurrentRequests", "0", ["MaxConcurrentRequests", "at least 1", "0"] },
         { "DefaultMaxOutputTokens", "-1", ["DefaultMaxOutputTokens", "at least 1", "-1"] },
     };

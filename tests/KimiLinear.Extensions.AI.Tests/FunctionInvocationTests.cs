@@ -155,7 +155,7 @@ public sealed class FunctionInvocationTests(TinyModel tiny)
                 new FunctionResultContent("functions.add:7", 2)]),
         ];
 
-        ChatResponse response = await tiny.Client.GetResponseAsync(
+        ChatResponse response = await tiny.FreeClient.GetResponseAsync(
             history, script.Options(Tools.Add()), TestContext.Current.CancellationToken);
 
         Assert.Equal(
@@ -201,5 +201,5 @@ public sealed class FunctionInvocationTests(TinyModel tiny)
         Assert.Contains("Error: Function failed.", script.Prompt, StringComparison.Ordinal);
     }
 
-    private IChatClient Invoking() => tiny.Client.AsBuilder().UseFunctionInvocation().Build();
+    private IChatClient Invoking() => tiny.FreeClient.AsBuilder().UseFunctionInvocation().Build();
 }

@@ -108,10 +108,10 @@ public sealed class MessageTests(TinyModel tiny)
     public async Task Text_NamesOfSpecialTokens_StayText(string text)
     {
         ScriptedReply plain = new(tiny.Tokenizer, "Yes.");
-        await tiny.Client.GetResponseAsync("", plain.Options(), TestContext.Current.CancellationToken);
+        await tiny.FreeClient.GetResponseAsync("", plain.Options(), TestContext.Current.CancellationToken);
         ScriptedReply script = new(tiny.Tokenizer, "Yes.");
 
-        ChatResponse response = await tiny.Client.GetResponseAsync(text, script.Options(), TestContext.Current.CancellationToken);
+        ChatResponse response = await tiny.FreeClient.GetResponseAsync(text, script.Options(), TestContext.Current.CancellationToken);
 
         Assert.Equal("Yes.", response.Text);
         Assert.Contains(text, script.Prompt, StringComparison.Ordinal);
@@ -171,7 +171,7 @@ public sealed class MessageTests(TinyModel tiny)
     {
         List<ChatMessage> messages = [new(ChatRole.User, "Capital of Norway?")];
         ChatOptions options = new() { Temperature = 0, StopSequences = [] };
-        IAsyncEnumerable<ChatResponseUpdate> stream = tiny.Client.GetStreamingResponseAsync(messages, options);
+        IAsyncEnumerable<ChatResponseUpdate> stream = tiny.FreeClient.GetStreamingResponseAsync(messages, options);
 
         messages.Clear();
         options.StopSequences.Add("Oslo");
@@ -183,7 +183,7 @@ public sealed class MessageTests(TinyModel tiny)
     private async Task<string> PromptAsync(params ChatMessage[] messages)
     {
         ScriptedReply script = new(tiny.Tokenizer, "Yes.");
-        await tiny.Client.GetResponseAsync(messages, script.Options(), TestContext.Current.CancellationToken);
+        await tiny.FreeClient.GetResponseAsync(messages, script.Options(), TestContext.Current.CancellationToken);
         return script.Prompt;
     }
 }

@@ -90,7 +90,7 @@ public sealed class RequestOptionTests(TinyModel tiny)
         ChatOptions options = script.Options();
         options.Instructions = "Be brief.";
 
-        await tiny.Client.GetResponseAsync(
+        await tiny.FreeClient.GetResponseAsync(
             [new(ChatRole.System, "Be kind."), new(ChatRole.User, "Hello!")], options, TestContext.Current.CancellationToken);
 
         Assert.StartsWith(
@@ -107,10 +107,10 @@ public sealed class RequestOptionTests(TinyModel tiny)
     {
         ScriptedReply script = new(tiny.Tokenizer, "Yes.");
         ChatOptions options = script.Options();
-        await tiny.Client.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
+        await tiny.FreeClient.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
         options.Instructions = instructions;
 
-        await tiny.Client.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
+        await tiny.FreeClient.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
 
         Assert.Equal(script.Prompts[0], script.Prompts[1]);
     }
@@ -152,43 +152,78 @@ public sealed class RequestOptionTests(TinyModel tiny)
     public async Task ResponseFormat_Text_ChangesNothing() =>
         Assert.Equal(WholeCount, (await CountAsync(new() { ResponseFormat = ChatResponseFormat.Text })).Text);
 
-    public static TheoryData<ChatOptions, string> Refused() => new()
+    [Fact]
+    public async Task ContinuationToken_Any_IsAlwaysRefused()
     {
-        { new() { ResponseFormat = ChatResponseFormat.Json }, nameof(ChatOptions.ResponseFormat) },
-        { new() { ResponseFormat = ChatResponseFormat.ForJsonSchema<int>() }, nameof(ChatOptions.ResponseFormat) },
-        { new() { ToolMode = ChatToolMode.RequireAny, Tools = [Tools.Add()] }, nameof(ChatOptions.ToolMode) },
-        { new() { ToolMode = ChatToolMode.RequireSpecific("add"), Tools = [Tools.Add()] }, nameof(ChatOptions.ToolMode) },
-        { new() { Tools = [new HostedWebSearchTool()] }, nameof(ChatOptions.Tools) },
-        { new() { ContinuationToken = ResponseContinuationToken.FromBytes(new byte[] { 1 }) },
-            nameof(ChatOptions.ContinuationToken) },
-    };
+        ChatOptions options = new() { ContinuationToken = ResponseContinuationToken.FromBytes(new byte[] { 1 }) };
 
-    [Theory]
-    [MemberData(nameof(Refused), DisableDiscoveryEnumeration = true)]
-    public async Task Option_ThatCannotBeHonoured_IsRefusedByName(ChatOptions options, string name)
-    {
         NotSupportedException exception = await Assert.ThrowsAsync<NotSupportedException>(() => CountAsync(options));
 
-        Assert.Contains(name, exception.Message, StringComparison.Ordinal);
+        Assert.Contains(nameof(ChatOptions.ContinuationToken), exception.Message, StringComparison.Ordinal);
     }
 
-    public static TheoryData<ChatOptions> Ignored() => new(
-        new ChatOptions { ConversationId = "conversation-1" },
-        new ChatOptions { AllowBackgroundResponses = true },
-        new ChatOptions { Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High, Output = ReasoningOutput.Full } },
-        new ChatOptions { ToolMode = ChatToolMode.Auto },
-        new ChatOptions { Tools = [] },
-        new ChatOptions { AllowMultipleToolCalls = true });
+    [Fact]
+    public async Task ConversationId_OfAService_IsNeitherUsedNorGivenBack() =>
+        await RequireNoChangeAsync(new() { ConversationId = "conversation-1" });
 
     [Theory]
-    [MemberData(nameof(Ignored), DisableDiscoveryEnumeration = true)]
-    public async Task Option_ThatMayBeIgnored_ChangesNothing(ChatOptions options)
-    {
-        ChatResponse response = await CountAsync(options);
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AllowBackgroundResponses_Any_IsAnsweredAtOnce(bool allowed) =>
+        await RequireNoChangeAsync(new() { AllowBackgroundResponses = allowed });
 
-        Assert.Equal(WholeCount, response.Text);
-        Assert.Null(response.ConversationId);
-        Assert.Null(response.ContinuationToken);
+    [Theory]
+    [InlineData(null, null)]
+    [InlineData(ReasoningEffort.None, ReasoningOutput.None)]
+    [InlineData(ReasoningEffort.ExtraHigh, ReasoningOutput.Full)]
+    public async Task Reasoning_Any_ChangesNothing(ReasoningEffort? effort, ReasoningOutput? output)
+    {
+        ChatResponse response = await RequireNoChangeAsync(
+            new() { Reasoning = new ReasoningOptions { Effort = effort, Output = output } });
+
+        Assert.Empty(response.Messages[0].Contents.OfType<TextReasoningContent>());
+        Assert.Null(response.Usage!.ReasoningTokenCount);
+    }
+
+    [Fact]
+    public async Task ToolMode_AutoWithoutTools_ChangesNothing() => await RequireNoChangeAsync(new() { ToolMode = ChatToolMode.Auto });
+
+    [Fact]
+    public async Task Tools_Empty_ChangeNothing() => await RequireNoChangeAsync(new() { Tools = [] });
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task AllowMultipleToolCalls_WithoutTools_ChangesNothing(bool allowed) =>
+        await RequireNoChangeAsync(new() { AllowMultipleToolCalls = allowed });
+
+    [Theory]
+    [InlineData("Plugin_Function")]
+    [InlineData("a.b")]
+    [InlineData("functions.x")]
+    [InlineData("tool:7")]
+    [InlineData("get weather")]
+    [InlineData("größe_测试")]
+    [InlineData("a-b")]
+    public async Task Tools_NameOfAnyForm_IsCalledByIt(string name)
+    {
+        ChatOptions options = TinyModel.Greedy(AIFunctionFactory.Create(() => 1, name), Tools.GetWeather());
+        options.ToolMode = ChatToolMode.RequireSpecific(name);
+        options.AllowMultipleToolCalls = false;
+
+        ChatResponse response = await StreamRules.CheckAsync(tiny.Client.GetStreamingResponseAsync("Hello!", options));
+
+        FunctionCallContent call = Assert.IsType<FunctionCallContent>(Assert.Single(response.Messages[0].Contents));
+        Assert.Equal(name, call.Name);
+        Assert.EndsWith($"{name}:0", call.CallId, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void RawRepresentationFactory_Throws_PassesItsExceptionOn()
+    {
+        ChatOptions options = new() { RawRepresentationFactory = _ => throw new TimeoutException("too late") };
+
+        Assert.Throws<TimeoutException>(() => { tiny.Client.GetStreamingResponseAsync("Hello!", options); });
     }
 
     [Fact]
@@ -199,7 +234,7 @@ public sealed class RequestOptionTests(TinyModel tiny)
         options.ToolMode = ChatToolMode.None;
 
         ChatResponse response = await StreamRules.CheckAsync(
-            tiny.Client.GetStreamingResponseAsync("What is the weather in Paris?", options));
+            tiny.FreeClient.GetStreamingResponseAsync("What is the weather in Paris?", options));
 
         Assert.DoesNotContain("get_weather", script.Prompt, StringComparison.Ordinal);
         Assert.Equal("No.", response.Text);
@@ -212,7 +247,7 @@ public sealed class RequestOptionTests(TinyModel tiny)
         ChatOptions options = script.Options(Tools.GetWeather());
         options.ToolMode = ChatToolMode.None;
 
-        ChatResponse response = await StreamRules.CheckAsync(tiny.Client.GetStreamingResponseAsync("Hello!", options));
+        ChatResponse response = await StreamRules.CheckAsync(tiny.FreeClient.GetStreamingResponseAsync("Hello!", options));
 
         Assert.Empty(response.Messages[0].Contents.OfType<FunctionCallContent>());
         Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
@@ -239,7 +274,7 @@ public sealed class RequestOptionTests(TinyModel tiny)
         AIFunction first = AIFunctionFactory.Create(() => 1, "tool", "The first one");
         AIFunction last = AIFunctionFactory.Create(() => 2, "tool", "The last one");
 
-        await tiny.Client.GetResponseAsync("Hello!", script.Options(first, last), TestContext.Current.CancellationToken);
+        await tiny.FreeClient.GetResponseAsync("Hello!", script.Options(first, last), TestContext.Current.CancellationToken);
 
         Assert.Contains("The last one", script.Prompt, StringComparison.Ordinal);
         Assert.DoesNotContain("The first one", script.Prompt, StringComparison.Ordinal);
@@ -251,15 +286,25 @@ public sealed class RequestOptionTests(TinyModel tiny)
         ScriptedReply script = new(tiny.Tokenizer, "Yes.");
         AIFunction tool = AIFunctionFactory.Create(([Description("How many")] int count) => count, "order", "Orders things");
 
-        await tiny.Client.GetResponseAsync("Hello!", script.Options(tool), TestContext.Current.CancellationToken);
+        await tiny.FreeClient.GetResponseAsync("Hello!", script.Options(tool), TestContext.Current.CancellationToken);
 
         Assert.All(["order", "Orders things", "How many", "\"integer\""],
             part => Assert.Contains(part, script.Prompt, StringComparison.Ordinal));
     }
 
+    private async Task<ChatResponse> RequireNoChangeAsync(ChatOptions options)
+    {
+        ChatResponse response = await CountAsync(options);
+
+        Assert.Equal(WholeCount, response.Text);
+        Assert.Null(response.ConversationId);
+        Assert.Null(response.ContinuationToken);
+        return response;
+    }
+
     private Task<ChatResponse> CountAsync(ChatOptions options)
     {
         options.Temperature = 0;
-        return tiny.Client.GetResponseAsync("Count to 14.", options, TestContext.Current.CancellationToken);
+        return tiny.FreeClient.GetResponseAsync("Count to 14.", options, TestContext.Current.CancellationToken);
     }
 }

@@ -1,5 +1,5 @@
-using KimiLinear.Generation;
 using KimiLinear.Model;
+using KimiLinear.Scheduling;
 using KimiLinear.Tokenization;
 using Microsoft.Extensions.AI;
 using Xunit;
@@ -26,7 +26,7 @@ public sealed class ServiceTests(TinyModel tiny)
         Assert.Same(tiny.Client, tiny.Client.GetService<KimiLinearChatClient>());
         Assert.Same(tiny.Model, tiny.Client.GetService<KimiLinearModel>());
         Assert.Same(tiny.Tokenizer, tiny.Client.GetService<KimiTokenizer>());
-        Assert.NotNull(tiny.Client.GetService<TextGenerator>());
+        Assert.NotNull(tiny.Client.GetService<GenerationEngine>());
     }
 
     [Fact]

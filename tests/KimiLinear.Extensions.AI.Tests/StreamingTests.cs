@@ -1,4 +1,6 @@
+using KimiLinear.Generation;
 using KimiLinear.Model;
+using KimiLinear.Scheduling;
 using Microsoft.Extensions.AI;
 using Xunit;
 
@@ -42,7 +44,7 @@ public sealed class StreamingTests(TinyModel tiny)
     {
         ScriptedReply script = new(tiny.Tokenizer, text);
 
-        ChatResponse response = await StreamRules.CheckAsync(tiny.Client.GetStreamingResponseAsync("Hello!", script.Options()));
+        ChatResponse response = await StreamRules.CheckAsync(tiny.FreeClient.GetStreamingResponseAsync("Hello!", script.Options()));
 
         Assert.Equal(text, response.Text);
         Assert.Equal(script.TokenCount, response.Usage!.OutputTokenCount);
@@ -55,7 +57,7 @@ public sealed class StreamingTests(TinyModel tiny)
         ChatOptions options = script.Options();
         options.MaxOutputTokens = script.TokenCount - 2;
 
-        ChatResponse response = await tiny.Client.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
+        ChatResponse response = await tiny.FreeClient.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
 
         Assert.DoesNotContain(response.Text, char.IsSurrogate);
         Assert.Equal(ChatFinishReason.Length, response.FinishReason);
@@ -65,14 +67,21 @@ public sealed class StreamingTests(TinyModel tiny)
     public async Task GetStreamingResponseAsync_ReaderLeaves_FreesTheSequence()
     {
         using KimiLinearModel model = KimiLinearModel.Load(TinyModel.Folder);
-        using KimiLinearChatClient client = new(model, tiny.Tokenizer);
+        using KimiLinearChatClient client = new(
+            model,
+            tiny.Tokenizer,
+            generationConfig: null,
+            // A guess would take a second sequence for the step.
+            new KimiLinearChatClientOptions { ReusePrefixes = false, MaxDraftTokens = 0 });
+        ChatOptions endless = new() { RawRepresentationFactory = _ => new GenerationOptions { StopTokenIds = [] } };
 
-        await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync("Count to 14.", TinyModel.Greedy()))
+        await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync("Count to 14.", endless))
         {
             Assert.Equal(1, model.SequenceCount);
             break;
         }
 
+        await client.GetService<GenerationEngine>()!.WhenIdleAsync(TestContext.Current.CancellationToken);
         Assert.Equal(0, model.SequenceCount);
     }
 

@@ -18,6 +18,7 @@ public sealed class TinyModel : IDisposable
         Model = KimiLinearModel.Load(Folder);
         Tokenizer = KimiTokenizer.Load(Folder);
         Client = CreateClient();
+        FreeClient = CreateClient(new KimiLinearChatClientOptions { ConstrainToolCalls = false });
     }
 
     public static string Folder { get; } = Path.Combine(RepositoryRoot(), "samples", "models", "kimi-linear-tiny");
@@ -30,6 +31,9 @@ public sealed class TinyModel : IDisposable
 
     public KimiLinearChatClient Client { get; }
 
+    /// <summary>A client whose model may write calls of any form, for tests of what becomes of them.</summary>
+    public KimiLinearChatClient FreeClient { get; }
+
     /// <summary>Options that always give the same reply.</summary>
     public static ChatOptions Greedy(params AITool[] tools) => new() { Temperature = 0, Tools = tools.Length > 0 ? tools : null };
 
@@ -40,6 +44,7 @@ public sealed class TinyModel : IDisposable
     public void Dispose()
     {
         Client.Dispose();
+        FreeClient.Dispose();
         Model.Dispose();
     }
 

@@ -109,7 +109,7 @@ public sealed class ToolMessageTests(TinyModel tiny)
     {
         ScriptedReply script = new(tiny.Tokenizer, Written.Calls(("functions.add:1", "{}")));
 
-        ChatResponse response = await tiny.Client.GetResponseAsync(
+        ChatResponse response = await tiny.FreeClient.GetResponseAsync(
             [
                 new(ChatRole.Assistant, [new FunctionCallContent("call_abc", "add", Arguments(1, 2))]),
                 new(ChatRole.Tool, [new FunctionResultContent("call_abc", 3)]),
@@ -137,7 +137,7 @@ public sealed class ToolMessageTests(TinyModel tiny)
     private async Task<string> PromptAsync(params ChatMessage[] messages)
     {
         ScriptedReply script = new(tiny.Tokenizer, "Yes.");
-        await tiny.Client.GetResponseAsync(messages, script.Options(Tools.Add()), TestContext.Current.CancellationToken);
+        await tiny.FreeClient.GetResponseAsync(messages, script.Options(Tools.Add()), TestContext.Current.CancellationToken);
         return script.Prompt;
     }
 }

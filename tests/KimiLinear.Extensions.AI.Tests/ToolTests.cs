@@ -16,7 +16,7 @@ public sealed class ToolTests(TinyModel tiny)
                 ("functions.get_weather:0", "{\"city\": \"Paris\"}"), ("functions.get_time:1", "{\"city\": \"Rome\"}")));
 
         ChatResponse response = await StreamRules.CheckAsync(
-            tiny.Client.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather(), Tools.GetTime())));
+            tiny.FreeClient.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather(), Tools.GetTime())));
 
         Assert.Equal("Let me see. ", response.Text);
         FunctionCallContent[] calls = CallsOf(response);
@@ -32,7 +32,7 @@ public sealed class ToolTests(TinyModel tiny)
             tiny.Tokenizer, Written.Calls(("functions.get_weather:0", "{\"city\": \"Paris\"}")) + "Wait for it.");
 
         ChatResponse response = await StreamRules.CheckAsync(
-            tiny.Client.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather())));
+            tiny.FreeClient.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather())));
 
         Assert.Equal("Wait for it.", response.Text);
         Assert.Single(CallsOf(response));
@@ -48,7 +48,7 @@ public sealed class ToolTests(TinyModel tiny)
         ChatOptions options = script.Options(Tools.GetWeather(), Tools.GetTime());
         options.AllowMultipleToolCalls = false;
 
-        ChatResponse response = await StreamRules.CheckAsync(tiny.Client.GetStreamingResponseAsync("Hello!", options));
+        ChatResponse response = await StreamRules.CheckAsync(tiny.FreeClient.GetStreamingResponseAsync("Hello!", options));
 
         Assert.Equal("get_weather", Assert.Single(CallsOf(response)).Name);
         Assert.Equal(ChatFinishReason.ToolCalls, response.FinishReason);
@@ -65,7 +65,7 @@ public sealed class ToolTests(TinyModel tiny)
         ChatOptions options = script.Options(Tools.Add());
         options.AllowMultipleToolCalls = allowed;
 
-        ChatResponse response = await tiny.Client.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
+        ChatResponse response = await tiny.FreeClient.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken);
 
         Assert.Equal(3, CallsOf(response).Length);
     }
@@ -76,7 +76,7 @@ public sealed class ToolTests(TinyModel tiny)
         const string Arguments = """{"text": "a \"b\" ü", "number": 12, "real": 1.5, "yes": true, "none": null, "list": [1, 2], "object": {"x": 1}}""";
         ScriptedReply script = new(tiny.Tokenizer, Written.Calls(("functions.add:0", Arguments)));
 
-        ChatResponse response = await tiny.Client.GetResponseAsync(
+        ChatResponse response = await tiny.FreeClient.GetResponseAsync(
             "Hello!", script.Options(Tools.Add()), TestContext.Current.CancellationToken);
 
         FunctionCallContent call = Assert.Single(CallsOf(response));
@@ -104,7 +104,7 @@ public sealed class ToolTests(TinyModel tiny)
         ScriptedReply script = new(tiny.Tokenizer, Written.Calls(("functions.get_weather:0", arguments)));
 
         ChatResponse response = await StreamRules.CheckAsync(
-            tiny.Client.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather())));
+            tiny.FreeClient.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather())));
 
         FunctionCallContent call = Assert.Single(CallsOf(response));
         Assert.Equal("get_weather", call.Name);
@@ -120,7 +120,7 @@ public sealed class ToolTests(TinyModel tiny)
         ChatOptions options = script.Options(Tools.GetWeather());
         options.MaxOutputTokens = script.TokenCount - 6;
 
-        ChatResponse response = await StreamRules.CheckAsync(tiny.Client.GetStreamingResponseAsync("Hello!", options));
+        ChatResponse response = await StreamRules.CheckAsync(tiny.FreeClient.GetStreamingResponseAsync("Hello!", options));
 
         Assert.Empty(response.Messages[0].Contents);
         Assert.Equal(ChatFinishReason.Length, response.FinishReason);
@@ -133,7 +133,7 @@ public sealed class ToolTests(TinyModel tiny)
             tiny.Tokenizer, "<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{\"city\": \"Par");
 
         ChatResponse response = await StreamRules.CheckAsync(
-            tiny.Client.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather())));
+            tiny.FreeClient.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather())));
 
         FunctionCallContent call = Assert.Single(CallsOf(response));
         Assert.Equal("get_weather", call.Name);
@@ -148,7 +148,7 @@ public sealed class ToolTests(TinyModel tiny)
         ScriptedReply script = new(tiny.Tokenizer, Written);
 
         ChatResponse response = await StreamRules.CheckAsync(
-            tiny.Client.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather())));
+            tiny.FreeClient.GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather())));
 
         Assert.Equal(Written, response.Text);
         Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
@@ -164,7 +164,7 @@ public sealed class ToolTests(TinyModel tiny)
         ChatOptions options = script.Options(Tools.GetWeather(), Tools.GetTime());
         options.MaxOutputTokens = script.TokenCount - 6;
 
-        ChatResponse response = await StreamRules.CheckAsync(tiny.Client.GetStreamingResponseAsync("Hello!", options));
+        ChatResponse response = await StreamRules.CheckAsync(tiny.FreeClient.GetStreamingResponseAsync("Hello!", options));
 
         Assert.Equal("get_weather", Assert.Single(CallsOf(response)).Name);
         Assert.Equal(ChatFinishReason.Length, response.FinishReason);
@@ -176,11 +176,48 @@ public sealed class ToolTests(TinyModel tiny)
         string call = Written.Call("functions.fly:0", "{\"to\": \"Mars\"}");
         ScriptedReply script = new(tiny.Tokenizer, call);
 
-        ChatResponse response = await tiny.Client.GetResponseAsync(
+        ChatResponse response = await tiny.FreeClient.GetResponseAsync(
             "Hello!", script.Options(Tools.GetWeather()), TestContext.Current.CancellationToken);
 
         Assert.Equal(call, response.Text);
         Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
+    }
+
+    [Theory]
+    [InlineData("<|tool_call_end|>")]
+    [InlineData("<|tool_calls_section_end|><|tool_call_begin|>functions.note:7")]
+    public async Task GetResponseAsync_MarkersSpelledInAnArgument_StayInIt(string text)
+    {
+        JsonElement schema = JsonElement.Parse(
+            $$$"""{"type": "object", "properties": {"text": {"const": "{{{text}}}"}}, "required": ["text"]}""");
+        ChatOptions options = TinyModel.Greedy(AIFunctionFactory.CreateDeclaration("note", "Takes a note", schema));
+        options.ToolMode = ChatToolMode.RequireAny;
+        options.AllowMultipleToolCalls = false;
+
+        ChatResponse response = await StreamRules.CheckAsync(tiny.Client.GetStreamingResponseAsync("Hello!", options));
+
+        FunctionCallContent call = Assert.Single(CallsOf(response));
+        Assert.Null(call.Exception);
+        Assert.Equal(text, Assert.IsType<JsonElement>(call.Arguments!["text"]).GetString());
+        Assert.Equal("", response.Text);
+    }
+
+    [Theory]
+    [InlineData("}<")]
+    [InlineData("<|tool_calls_section_begin|>")]
+    [InlineData("|>")]
+    [InlineData("}<|tool_call_end|>")]
+    public async Task GetResponseAsync_StopSequenceLikeMarkers_LeavesTheCallAlone(string stop)
+    {
+        ChatOptions options = TinyModel.Greedy(Tools.GetWeather());
+        options.StopSequences = [stop];
+
+        ChatResponse response = await StreamRules.CheckAsync(
+            tiny.Client.GetStreamingResponseAsync("What is the weather in Paris?", options));
+
+        FunctionCallContent call = Assert.Single(CallsOf(response));
+        Assert.Equal("Paris", Assert.IsType<JsonElement>(call.Arguments!["city"]).GetString());
+        Assert.Equal(ChatFinishReason.ToolCalls, response.FinishReason);
     }
 
     [Fact]
@@ -188,7 +225,7 @@ public sealed class ToolTests(TinyModel tiny)
     {
         ScriptedReply script = new(tiny.Tokenizer, Written.Calls(("functions.get_weather:0", "{\"city\":\"Paris\"}")));
 
-        ChatResponse response = await tiny.Client.GetResponseAsync(
+        ChatResponse response = await tiny.FreeClient.GetResponseAsync(
             "Hello!", script.Options(Tools.GetWeather()), TestContext.Current.CancellationToken);
 
         var raw = Assert.IsType<ToolCalls.ToolCall>(Assert.Single(CallsOf(response)).RawRepresentation);

@@ -19,6 +19,7 @@ internal sealed unsafe class DeviceBuffer : IDisposable
         _byteCount = byteCount;
         _arena = new CudaArena(device, "a test", byteCount + GuardBytes);
         _everything = _arena.Reserve("everything", _arena.ByteCount);
+        _stream.Fill(_everything, 0, Poison, _arena.ByteCount);
     }
 
     public nint Address => _everything.Address + GuardBytes;
@@ -29,6 +30,7 @@ internal sealed unsafe class DeviceBuffer : IDisposable
         fixed (T* source = values)
         {
             _stream.Upload(source, _everything, GuardBytes, (long)values.Length * sizeof(T));
+            _stream.Synchronize();
         }
     }
 
@@ -39,6 +41,7 @@ internal sealed unsafe class DeviceBuffer : IDisposable
         fixed (T* destination = values)
         {
             _stream.Download(_everything, GuardBytes, destination, (long)values.Length * sizeof(T));
+            _stream.Synchronize();
         }
 
         return values;
@@ -51,6 +54,7 @@ internal sealed unsafe class DeviceBuffer : IDisposable
         fixed (byte* destination = bytes)
         {
             _stream.Download(_everything, 0, destination, bytes.Length);
+            _stream.Synchronize();
         }
 
         return bytes;
@@ -61,6 +65,7 @@ internal sealed unsafe class DeviceBuffer : IDisposable
         fixed (byte* source = everything)
         {
             _stream.Upload(source, _everything, 0, everything.Length);
+            _stream.Synchronize();
         }
     }
 

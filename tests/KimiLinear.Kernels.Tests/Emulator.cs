@@ -21,7 +21,10 @@ internal static unsafe class Emulator
     /// <summary>Runs a launch; returns null, or what went wrong.</summary>
     /// <param name="launch">The kernel, its shape and its arguments.</param>
     /// <param name="order">0 ascending, 1 descending, 2 scattered, each warp as far ahead as it can; 3 scattered, in step.</param>
-    public static string? Run(FakeLaunch launch, int order)
+    public static string? Run(FakeLaunch launch, int order) => Run(launch, order, out _);
+
+    /// <summary>The same, and how many rows of matrices were loaded from banks that others of the same matrix lie in.</summary>
+    public static string? Run(FakeLaunch launch, int order, out long bankConflicts)
     {
         int* grid = stackalloc int[] { launch.Shape.GridX, launch.Shape.GridY, launch.Shape.GridZ };
         int maxThreads = *(int*)Find($"{launch.Entry}_max_threads");
@@ -33,6 +36,8 @@ internal static unsafe class Emulator
                 result = Emulate(
                     Find(launch.Entry), arguments, grid, launch.Shape.ThreadCount, maxThreads, launch.Shape.SharedBytes, order);
             }
+
+            bankConflicts = *(long*)Find("bank_conflicts");
         }
 
         return result switch
@@ -40,6 +45,8 @@ internal static unsafe class Emulator
             0 => null,
             1 => $"{launch.Entry}: threads wait for others that never come.",
             2 => $"{launch.Entry}: wrote behind its {launch.Shape.SharedBytes} bytes of shared memory.",
+            4 => $"{launch.Entry}: a copy or a matrix begins at no multiple of 16 bytes, or not where it must.",
+            5 => $"{launch.Entry}: copies that nobody waited for, or more than the emulation keeps.",
             _ => $"{launch.Entry}: more threads or shared memory than there are: {launch.Shape}.",
         };
     }

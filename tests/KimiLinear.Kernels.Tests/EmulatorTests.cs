@@ -64,6 +64,29 @@ public sealed unsafe class EmulatorTests
     }
 
     [Fact]
+    public void PowerOfTwo_UpToZero_IsWithinTwoUnits()
+    {
+        var powerOfTwo = (delegate* unmanaged<float, float>)Emulator.Find("power_of_two_of");
+        for (float x = -126; x <= 0; x += 0.00137f)
+        {
+            double exact = Math.Pow(2, x);
+            float nearest = (float)exact;
+            double unit = MathF.BitIncrement(nearest) - nearest;
+
+            float actual = powerOfTwo(x);
+
+            Assert.True(nearest == actual || Math.Abs(actual - exact) <= 2 * unit, $"2^{x:R} is {exact:R}, not {actual:R}");
+        }
+
+        Assert.Equal(1, powerOfTwo(0));
+        Assert.Equal(0.5f, powerOfTwo(-1));
+        Assert.Equal(0, powerOfTwo(float.NegativeInfinity));
+        Assert.Equal(0, powerOfTwo(-127));
+        Assert.True(float.IsNaN(powerOfTwo(float.NaN)));
+        Assert.True(float.IsNaN(powerOfTwo(BitConverter.UInt32BitsToSingle(0x7FFFFFFF))));
+    }
+
+    [Fact]
     public void Softplus_ManyValues_KeepsItsPrecisionWhereItIsSmall()
     {
         var softplus = (delegate* unmanaged<float, float>)Emulator.Find("softplus_of");

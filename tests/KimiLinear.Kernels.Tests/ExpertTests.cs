@@ -1,5 +1,6 @@
 using KimiLinear.Backends;
 using KimiLinear.Configuration;
+using KimiLinear.Tests.TestSupport;
 using Xunit;
 
 namespace KimiLinear.Kernels.Tests;
@@ -56,7 +57,7 @@ public sealed class ExpertTests
         int columns, int expertDim, int sharedDim, int experts, int active, int tokens, bool isNormed)
     {
         Samples samples = new();
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         float[] input = samples.Floats(tokens * columns, 2);
         float[]? norm = isNormed ? samples.Norm(columns) : null;
         ushort[] gateUp = samples.Matrix(experts * 2 * expertDim, columns);
@@ -75,8 +76,8 @@ public sealed class ExpertTests
         {
             Input = device.Upload(input).Address,
             Norm = norm is null ? 0 : device.Upload(norm).Address,
-            GateUp = device.Upload(gateUp).Address,
-            SharedGateUp = device.Upload(sharedGateUp).Address,
+            GateUp = new WeightMatrix { Values = device.Upload(gateUp).Address },
+            SharedGateUp = new WeightMatrix { Values = device.Upload(sharedGateUp).Address },
             Experts = chosenBuffer.Address,
             Activations = activations.Address,
             Columns = columns,
@@ -90,8 +91,8 @@ public sealed class ExpertTests
             Activations = activations.Address,
             Experts = chosenBuffer.Address,
             Weights = device.Upload(weights).Address,
-            Down = device.Upload(down).Address,
-            SharedDown = device.Upload(sharedDown).Address,
+            Down = new WeightMatrix { Values = device.Upload(down).Address },
+            SharedDown = new WeightMatrix { Values = device.Upload(sharedDown).Address },
             Hidden = hidden.Address,
             Columns = columns,
             ExpertDim = expertDim,
@@ -134,7 +135,7 @@ public sealed class ExpertTests
     [Fact]
     public void SelectExperts_GroupsThatDoNotDivide_AreRefused()
     {
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
 
         Assert.Throws<ArgumentException>(
             () => device.Kernels.SelectExperts(device.Stream, Arguments(0, 0, 0, 0, 10, 2, 3, 1, true), 1));
@@ -144,7 +145,7 @@ public sealed class ExpertTests
         float[] logits, float[] bias, int tokens, int active, int groups, int kept, bool normalizes)
     {
         int count = bias.Length;
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         DeviceBuffer experts = device.Reserve<int>(tokens * active);
         DeviceBuffer weights = device.Reserve<float>(tokens * active);
         SelectExpertsArguments arguments = Arguments(
@@ -160,7 +161,7 @@ public sealed class ExpertTests
 
         device.Run(() => device.Kernels.SelectExperts(device.Stream, arguments, tokens));
 
-        KimiLinearConfig config = KimiLinearConfig.Load(SmallModel.Folder) with
+        KimiLinearConfig config = KimiLinearConfig.Load(Golden.TinyModel) with
         {
             ExpertCount = count,
             ActiveExpertCount = active,

@@ -20,7 +20,7 @@ public sealed class LatentAttentionTests
         int heads, int keyDim, int sharedDim, int rank, int valueDim, bool isBFloat16, int splits, params int[] cached)
     {
         LatentLayer layer = new(new Samples(), heads, keyDim, sharedDim, rank, valueDim, isBFloat16, cached, [1]);
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         LatentRun run = new(device, layer, splits);
 
         device.Run(run.Launch);
@@ -34,7 +34,7 @@ public sealed class LatentAttentionTests
     public void PrepareAttendCombine_SeveralTokensOfASequence_SeeWhatCameBefore()
     {
         LatentLayer layer = new(new Samples(), 3, 12, 5, 21, 7, false, [62, 5, 0], [4, 1, 3]);
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         LatentRun run = new(device, layer, 4);
 
         device.Run(run.Launch);
@@ -46,7 +46,7 @@ public sealed class LatentAttentionTests
     public void PrepareAttendCombine_ScoresFarApart_NeitherOverflowNorVanish()
     {
         LatentLayer layer = new(new Samples(), 2, 16, 8, 40, 8, false, [300], [1], scale: 60);
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         LatentRun run = new(device, layer, 7);
 
         device.Run(run.Launch);
@@ -59,7 +59,7 @@ public sealed class LatentAttentionTests
     {
         const int Steps = 70;
         LatentLayer layer = new(new Samples(), 3, 12, 8, 40, 8, false, [0], [Steps]);
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         LatentRun together = new(device, layer, 3);
         LatentRun stepwise = new(device, layer.FirstToken(), 3);
         together.Launch();
@@ -80,24 +80,12 @@ public sealed class LatentAttentionTests
     public void LatentAttend_LongerRowThanTheKernelsTake_IsRefused()
     {
         LatentLayer layer = new(new Samples(), 1, 1, 1, 1152, 1, false, [0], [1]);
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         LatentRun run = new(device, layer, 1);
 
         NotSupportedException exception = Assert.Throws<NotSupportedException>(run.Launch);
 
         Assert.Contains("A cached latent row has 1153 values", exception.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void LatentSplitCount_AnyBatch_GivesEveryProcessorWork()
-    {
-        using EmulatedDevice device = new();
-
-        Assert.Equal(132, device.Kernels.LatentSplitCount(1, 32, 576));
-        Assert.Equal(33, device.Kernels.LatentSplitCount(4, 32, 576));
-        Assert.Equal(16, device.Kernels.LatentSplitCount(4, 32, 1152));
-        Assert.Equal(264, device.Kernels.LatentSplitCount(1, 3, 26));
-        Assert.Equal(1, device.Kernels.LatentSplitCount(1000, 32, 576));
     }
 
     private static void AssertCache(LatentLayer layer, double[] expected, double[] actual)

@@ -12,6 +12,7 @@ internal sealed class LatentLayer
 
     private readonly int[] _cached;
     private readonly int[] _tokenCounts;
+    private readonly int _tableStride;
 
     public LatentLayer(
         Samples samples,
@@ -31,11 +32,11 @@ internal sealed class LatentLayer
         Projected = samples.Floats(TokenCount * ProjectedLength, scale);
         Norm = samples.Norm(rank);
         KeyValueUp = samples.Matrix(heads * (keyDim + valueDim), rank);
-        TableStride = cached.Zip(_tokenCounts, (before, added) => CacheLayout.PagesFor(before + added)).Max();
+        _tableStride = cached.Zip(_tokenCounts, (before, added) => CacheLayout.PagesFor(before + added)).Max();
 
         // Every sequence has its pages here and there.
-        int pageCount = cached.Length * TableStride;
-        PageTable = [.. Enumerable.Range(0, pageCount).Select(i => (i % TableStride * cached.Length) + (i / TableStride))];
+        int pageCount = cached.Length * _tableStride;
+        PageTable = [.. Enumerable.Range(0, pageCount).Select(i => (i % _tableStride * cached.Length) + (i / _tableStride))];
         Pages = samples.Floats(pageCount * LayerRows * RowLength, 1);
     }
 
@@ -45,7 +46,7 @@ internal sealed class LatentLayer
             (other.Heads, other.KeyDim, other.SharedDim, other.Rank, other.ValueDim, other.IsBFloat16);
         (_cached, _tokenCounts) = ([other._cached[0]], [1]);
         (Norm, KeyValueUp, Projected) = (other.Norm, other.KeyValueUp, other.ProjectedRow(0));
-        (TableStride, PageTable, Pages) = (other.TableStride, other.PageTable, other.Pages);
+        (_tableStride, PageTable, Pages) = (other._tableStride, other.PageTable, other.Pages);
     }
 
     public int Heads { get; }
@@ -70,11 +71,14 @@ internal sealed class LatentLayer
 
     public int[] PageTable { get; }
 
-    public int TableStride { get; }
+    /// <summary>The place of each sequence's first page in <see cref="PageTable"/>.</summary>
+    public int[] PageStarts => [.. Enumerable.Range(0, _cached.Length).Select(sequence => sequence * _tableStride)];
 
     public int RowLength => Rank + SharedDim;
 
     public int OutputLength => Heads * ValueDim;
+
+    public int ProjectedLength => (Heads * QueryLength) + RowLength;
 
     public int TokenCount => _tokenCounts.Sum();
 
@@ -88,8 +92,6 @@ internal sealed class LatentLayer
         [.. _tokenCounts.SelectMany((count, sequence) => Enumerable.Range(_cached[sequence], count))];
 
     private int QueryLength => KeyDim + SharedDim;
-
-    private int ProjectedLength => (Heads * QueryLength) + RowLength;
 
     /// <summary>The same layer and pages, in a call with the first token only.</summary>
     public LatentLayer FirstToken() => new(this);
@@ -132,6 +134,11 @@ internal sealed class LatentLayer
         return [.. output];
     }
 
+    /// <summary>Where a token's row begins in <see cref="Pages"/>.</summary>
+    public int RowOffset(int sequence, int position) =>
+        (PageTable[(sequence * _tableStride) + (position / CacheLayout.PageTokens)] * PageLength) + LayerOffset
+        + (position % CacheLayout.PageTokens * RowLength);
+
     public static ushort Round(float value)
     {
         uint bits = BitConverter.SingleToUInt32Bits(value);
@@ -157,10 +164,6 @@ internal sealed class LatentLayer
 
         return sum;
     }
-
-    private int RowOffset(int sequence, int position) =>
-        (PageTable[(sequence * TableStride) + (position / CacheLayout.PageTokens)] * PageLength) + LayerOffset
-        + (position % CacheLayout.PageTokens * RowLength);
 
     private static double Dot(double[] x, double[] y) => x.Zip(y, (left, right) => left * right).Sum();
 }

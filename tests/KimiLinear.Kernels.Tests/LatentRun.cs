@@ -5,7 +5,7 @@ namespace KimiLinear.Kernels.Tests;
 /// <summary>A latent layer on the emulated device.</summary>
 internal sealed class LatentRun
 {
-    private readonly EmulatedDevice _device;
+    private readonly TestDevice _device;
     private readonly LatentLayer _layer;
     private readonly int _splits;
     private readonly DeviceBuffer _pages;
@@ -13,7 +13,7 @@ internal sealed class LatentRun
     private readonly LatentAttendArguments _attend;
     private readonly LatentCombineArguments _combine;
 
-    public LatentRun(EmulatedDevice device, LatentLayer layer, int splits)
+    public LatentRun(TestDevice device, LatentLayer layer, int splits)
     {
         _device = device;
         _layer = layer;
@@ -30,13 +30,12 @@ internal sealed class LatentRun
         nint scales = device.Reserve<float>(tokens * layer.Heads * splits * 2).Address;
         LatentPages cache = new()
         {
-            Pages = _pages.Address,
-            PageTable = device.Upload(layer.PageTable).Address,
+            Pages = device.Upload(
+                [.. layer.PageTable.Select(page => _pages.Address + (page * layer.PageLength * valueBytes))]).Address,
+            PageStarts = device.Upload(layer.PageStarts).Address,
             Sequences = device.Upload(layer.Sequences).Address,
             Positions = Positions.Address,
-            PageStride = (long)layer.PageLength * valueBytes,
             LayerOffset = (long)layer.LayerOffset * valueBytes,
-            TableStride = layer.TableStride,
             IsBFloat16 = layer.IsBFloat16 ? 1 : 0,
         };
         _prepare = new LatentPrepareArguments

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using KimiLinear.Backends;
 using KimiLinear.Configuration;
 using KimiLinear.Tensors;
+using KimiLinear.Tests.TestSupport;
 using Xunit;
 
 namespace KimiLinear.Kernels.Tests;
@@ -12,7 +13,7 @@ public sealed class OperatorTests
     // Both round in float32, in different orders.
     private const double Tolerance = 2e-5;
 
-    private static readonly KimiLinearConfig Config = KimiLinearConfig.Load(SmallModel.Folder);
+    private static readonly KimiLinearConfig Config = KimiLinearConfig.Load(Golden.TinyModel);
 
     [Fact]
     public void KimiDelta_SlotsOfACache_MatchesReference()
@@ -24,7 +25,7 @@ public sealed class OperatorTests
         Samples samples = new();
         using StoredWeights stored = new();
         using ReferenceBackend reference = new(Config);
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         CacheLayout layout = new(Config);
         using CacheStorage cache = reference.CreateCache(layout);
         float[] slots = samples.Floats(3 * (int)layout.SlotLength);
@@ -64,6 +65,7 @@ public sealed class OperatorTests
 
         DeviceBuffer slotsBuffer = device.Upload(slots);
         DeviceBuffer output = device.Reserve<float>(3 * width);
+        nint Slot(int slot) => slotsBuffer.Address + (slot * (int)layout.SlotLength * sizeof(float));
         long stateOffset = Layer * (layout.StateLength + layout.TailLength);
         KimiDeltaArguments arguments = new()
         {
@@ -76,11 +78,9 @@ public sealed class OperatorTests
             DecayBias = device.Upload(decayBias).Address,
             GateUp = device.Upload(gateUp).Address,
             Norm = device.Upload(norm).Address,
-            Slots = slotsBuffer.Address,
-            SlotIds = device.Upload(2, 0).Address,
+            Slots = device.Upload(Slot(2), Slot(0)).Address,
             Offsets = device.Upload(0, 2, 3).Address,
             Output = output.Address,
-            SlotStride = layout.SlotLength,
             StateOffset = stateOffset,
             TailOffset = stateOffset + layout.StateLength,
             Heads = Config.DeltaHeadCount,
@@ -119,7 +119,7 @@ public sealed class OperatorTests
         Samples samples = new();
         using StoredWeights stored = new();
         using ReferenceBackend reference = new(Config);
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         CacheLayout layout = new(Config, precision);
         using CacheStorage cache = reference.CreateCache(layout);
         int pageBytes = (int)layout.PageBytes;
@@ -153,6 +153,7 @@ public sealed class OperatorTests
 
         const int Splits = 3;
         DeviceBuffer pageBuffer = device.Upload(pages);
+        nint Page(int page) => pageBuffer.Address + (page * pageBytes);
         DeviceBuffer output = device.Reserve<float>(3 * outputLength);
         nint weightAddress = device.Upload(keyValueUp).Address;
         nint queries = device.Reserve<float>(3 * heads * layout.RowLength).Address;
@@ -160,13 +161,11 @@ public sealed class OperatorTests
         nint scales = device.Reserve<float>(3 * heads * Splits * 2).Address;
         LatentPages latentPages = new()
         {
-            Pages = pageBuffer.Address,
-            PageTable = device.Upload(3, 1, 0, 2).Address,
+            Pages = device.Upload(Page(3), Page(1), Page(0), Page(2)).Address,
+            PageStarts = device.Upload(0, 2).Address,
             Sequences = device.Upload(0, 0, 1).Address,
             Positions = device.Upload(63, 64, 90).Address,
-            PageStride = layout.PageBytes,
             LayerOffset = Layer * layout.LayerPageBytes,
-            TableStride = 2,
             IsBFloat16 = precision == LatentPrecision.BFloat16 ? 1 : 0,
         };
         LatentPrepareArguments prepare = new()
@@ -228,7 +227,7 @@ public sealed class OperatorTests
         Samples samples = new();
         using StoredWeights stored = new();
         using ReferenceBackend reference = new(Config);
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         float[] norm = samples.Norm(columns);
         float[] bias = samples.Floats(count, 0.1f);
         ushort[] router = samples.Matrix(count, columns);
@@ -260,11 +259,12 @@ public sealed class OperatorTests
         {
             Input = hidden.Address,
             Norm = normAddress,
-            Weight = device.Upload(router).Address,
+            Weight = new WeightMatrix { Values = device.Upload(router).Address },
             Rows = 0,
             Output = logits,
             Columns = columns,
             Outputs = count,
+            OutputStride = count,
             Tokens = Tokens,
             Adds = 0,
             Epsilon = Config.RmsNormEpsilon,
@@ -286,8 +286,8 @@ public sealed class OperatorTests
         {
             Input = hidden.Address,
             Norm = normAddress,
-            GateUp = device.Upload(gateUp).Address,
-            SharedGateUp = device.Upload(sharedGateUp).Address,
+            GateUp = new WeightMatrix { Values = device.Upload(gateUp).Address },
+            SharedGateUp = new WeightMatrix { Values = device.Upload(sharedGateUp).Address },
             Experts = experts,
             Activations = activations,
             Columns = columns,
@@ -301,8 +301,8 @@ public sealed class OperatorTests
             Activations = activations,
             Experts = experts,
             Weights = expertWeights,
-            Down = device.Upload(down).Address,
-            SharedDown = device.Upload(sharedDown).Address,
+            Down = new WeightMatrix { Values = device.Upload(down).Address },
+            SharedDown = new WeightMatrix { Values = device.Upload(sharedDown).Address },
             Hidden = hidden.Address,
             Columns = columns,
             ExpertDim = dim,

@@ -14,13 +14,13 @@ public sealed class ProjectionTests
     public void Embed_AnyWidth_CopiesRows(int columns)
     {
         Samples samples = new();
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         ushort[] table = samples.Matrix(9, columns);
         int[] tokens = [8, 0, 3, 3];
         DeviceBuffer hidden = device.Reserve<float>(tokens.Length * columns);
         EmbedArguments arguments = new()
         {
-            Table = device.Upload(table).Address,
+            Table = new WeightMatrix { Values = device.Upload(table).Address },
             Tokens = device.Upload(tokens).Address,
             Hidden = hidden.Address,
             Columns = columns,
@@ -41,7 +41,7 @@ public sealed class ProjectionTests
     public void RmsNorm_AnyWidth_MatchesFormula(int columns, int tokens, bool inPlace)
     {
         Samples samples = new();
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         float[] input = samples.Floats(tokens * columns, 30);
         float[] norm = samples.Norm(columns);
         DeviceBuffer source = device.Upload(input);
@@ -79,7 +79,7 @@ public sealed class ProjectionTests
     public void Project_AnySizes_MatchesFormula(int columns, int outputs, int tokens, bool isNormed, bool picksRows, bool adds)
     {
         Samples samples = new();
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         int rowCount = picksRows ? 2 * tokens : tokens;
         float[] input = samples.Floats(rowCount * columns, 3);
         float[]? norm = isNormed ? samples.Norm(columns) : null;
@@ -91,11 +91,12 @@ public sealed class ProjectionTests
         {
             Input = device.Upload(input).Address,
             Norm = norm is null ? 0 : device.Upload(norm).Address,
-            Weight = device.Upload(weight).Address,
+            Weight = new WeightMatrix { Values = device.Upload(weight).Address },
             Rows = rows is null ? 0 : device.Upload(rows).Address,
             Output = output.Address,
             Columns = columns,
             Outputs = outputs,
+            OutputStride = outputs,
             Tokens = tokens,
             Adds = adds ? 1 : 0,
             Epsilon = Epsilon,
@@ -120,7 +121,7 @@ public sealed class ProjectionTests
         const int Outputs = 19;
         const int Tokens = 11;
         Samples samples = new();
-        using EmulatedDevice device = new();
+        using TestDevice device = new();
         float[] input = samples.Floats(Tokens * Columns);
         DeviceBuffer together = device.Reserve<float>(Tokens * Outputs);
         DeviceBuffer apart = device.Reserve<float>(Tokens * Outputs);
@@ -128,11 +129,12 @@ public sealed class ProjectionTests
         {
             Input = device.Upload(input).Address,
             Norm = device.Upload(samples.Norm(Columns)).Address,
-            Weight = device.Upload(samples.Matrix(Outputs, Columns)).Address,
+            Weight = new WeightMatrix { Values = device.Upload(samples.Matrix(Outputs, Columns)).Address },
             Rows = 0,
             Output = together.Address,
             Columns = Columns,
             Outputs = Outputs,
+            OutputStride = Outputs,
             Tokens = Tokens,
             Adds = 0,
             Epsilon = Epsilon,

@@ -1,9 +1,13 @@
 namespace KimiLinear.Kernels.Tests;
 
-/// <summary>Random inputs, the same in every run.</summary>
-internal sealed class Samples(int seed = 42)
+/// <summary>Random inputs, the same for the same seed.</summary>
+/// <param name="offset">Added to the seed, for values that differ from the others.</param>
+internal sealed class Samples(int offset = 0)
 {
-    private readonly Random _random = new(seed);
+    private readonly Random _random = new(Seed + offset);
+
+    /// <summary>What the values depend on.</summary>
+    public static int Seed { get; set; } = 42;
 
     /// <summary>Values in (−scale, scale).</summary>
     public float[] Floats(int count, float scale = 1)

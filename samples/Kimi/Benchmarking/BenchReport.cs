@@ -15,6 +15,7 @@ internal static class BenchReport
         TextTable setting = new();
         setting.Add("machine", Machine.Description);
         setting.Add("runs on", subject.Model.DeviceDescription);
+        setting.Add("because", subject.Model.DeviceReason);
         setting.Add("model", subject.Description);
         setting.Add("weights", string.Create(
             CultureInfo.InvariantCulture, $"{subject.Format}, {subject.Model.WeightBytes / 1e9:0.###} GB"));

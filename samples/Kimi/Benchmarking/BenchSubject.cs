@@ -70,6 +70,7 @@ internal sealed record BenchSubject(KimiLinearModel Model, string? Shape, string
             DataType.BFloat16 => "bf16",
             DataType.Float16 => "f16",
             DataType.Float32 => "f32",
+            DataType.Float8E4M3 => "fp8",
             DataType.PackedQ8 => "q8",
             DataType.PackedQ4 => HasEightBitProjections(summary) ? "q4q8" : "q4",
             _ => most.ToString().ToLowerInvariant(),

@@ -36,8 +36,15 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
         {
             WarmUpDecoding();
             terminal.Status.Show("Measuring how fast memory is read");
-            using ReadBandwidth reading = new(settings.LoadOptions.ThreadCount);
-            rows.AddRange(Decode(reading));
+            if (model.MeasureDeviceBandwidth() is not null)
+            {
+                rows.AddRange(Decode(_ => model.MeasureDeviceBandwidth()!.Value / 1e9));
+            }
+            else
+            {
+                using ReadBandwidth reading = new(settings.LoadOptions.ThreadCount);
+                rows.AddRange(Decode(reading.Measure));
+            }
         }
 
         return rows;
@@ -84,7 +91,7 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
     }
 
     // What a shared machine can do changes within minutes: depths take turns, and reading is measured before and after each run.
-    private List<BenchRow> Decode(ReadBandwidth reading)
+    private List<BenchRow> Decode(Func<CancellationToken, double> measureBandwidth)
     {
         List<DepthRun> depths = [];
         try
@@ -94,14 +101,14 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
                 depths.Add(Start(depth));
             }
 
-            double before = reading.Measure(terminal.Interrupts.Token);
+            double before = measureBandwidth(terminal.Interrupts.Token);
             for (int run = 0; run < settings.Repeat; run++)
             {
                 foreach (DepthRun depth in depths)
                 {
                     terminal.Status.Show($"{depth.Test}: run {run + 1} of {settings.Repeat}");
                     depth.Speeds.Add(Time(depth));
-                    double after = reading.Measure(terminal.Interrupts.Token);
+                    double after = measureBandwidth(terminal.Interrupts.Token);
                     depth.Bandwidths.Add((before + after) / 2);
                     before = after;
                 }

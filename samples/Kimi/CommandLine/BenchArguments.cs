@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Kimi.Benchmarking;
+using Kimi.Terminal;
 using KimiLinear.Checkpoints;
 
 namespace Kimi.CommandLine;
@@ -15,6 +16,8 @@ internal sealed class BenchArguments
     private const WeightFormat DefaultFormat = WeightFormat.BFloat16;
 
     private readonly Option<string> _model = new("--model", "-m") { Description = "The model to measure.", HelpName = "MODEL" };
+
+    private readonly Option<bool> _download = CommonOptions.Download();
 
     private readonly Option<string> _shape =
         Choice("--shape", "Measures random weights of this shape in place of a model.", BenchShape.Names);
@@ -71,7 +74,7 @@ internal sealed class BenchArguments
     public void AddTo(Command command)
     {
         Option[] all =
-            [_model, _shape, _experts, _layers, _format, _prompt, _generated, _depths, _repeat, _json];
+            [_model, _download, _shape, _experts, _layers, _format, _prompt, _generated, _depths, _repeat, _json];
         foreach (Option option in all)
         {
             command.Add(option);
@@ -110,12 +113,12 @@ internal sealed class BenchArguments
         result.GetValue(_repeat) ?? 3,
         _compute.Read(result));
 
-    /// <summary>Reads which model it is, for whoever opens it.</summary>
-    public BenchTarget ReadTarget(ParseResult result)
+    /// <summary>Reads which model it is, for whoever opens it, and finds it.</summary>
+    public async Task<BenchTarget> ReadTargetAsync(ParseResult result, CommandTerminal terminal)
     {
-        if (result.GetValue(_model) is { } path)
+        if (result.GetValue(_model) is { } model)
         {
-            return new BenchTarget.Stored(path);
+            return new BenchTarget.Stored(await ModelFiles.FindAsync(model, result.GetValue(_download), terminal));
         }
 
         WeightFormat format = result.GetValue(_format) ?? DefaultFormat;

@@ -9,9 +9,14 @@ internal static class CommonOptions
 {
     public static Option<string> Model() => new("--model", "-m")
     {
-        Description = "The model's folder, or a GGUF file.",
+        Description = "The model's folder, a GGUF file, or a name on the hub.",
         HelpName = "MODEL",
         Required = true,
+    };
+
+    public static Option<bool> Download() => new("--download")
+    {
+        Description = "Download a model given by its name if it is not in the cache; without it, 'kimi pull' does.",
     };
 
     public static Option<int?> MaxTokens(string description) =>

@@ -12,7 +12,7 @@ internal sealed class ComputeArguments
     private readonly Option<ComputeDevice?> _device = new("--device")
     {
         Description = "What computes; see 'kimi inspect --devices' [default: auto].",
-        HelpName = "auto|cpu|torch:cpu|torch:cuda:N",
+        HelpName = "auto|cpu|cuda:N|torch:cpu|torch:cuda:N",
         CustomParser = result =>
         {
             string text = result.Tokens[0].Value;
@@ -21,7 +21,7 @@ internal sealed class ComputeArguments
                 return device;
             }
 
-            result.AddError($"--device must be auto, cpu, torch:cpu or torch:cuda:N with N from 0, but is '{text}'.");
+            result.AddError($"--device must be auto, cpu, cuda:N, torch:cpu or torch:cuda:N with N from 0, but is '{text}'.");
             return null;
         },
     };

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Kimi.Terminal;
 using KimiLinear.Backends;
 using KimiLinear.Configuration;
@@ -58,8 +59,7 @@ internal static class ErrorBoundary
             string problem = result.UnmatchedTokens is [string unknown, ..]
                 ? $"There is no command or option '{unknown}' here."
                 : result.Errors[0].Message;
-            string path = result.CommandResult.Command == command ? "kimi" : $"kimi {result.CommandResult.Command.Name}";
-            throw new CommandException($"{problem} See '{path} --help'.");
+            throw new CommandException($"{problem} See '{PathOf(result.CommandResult)} --help'.");
         }
 
         InvocationConfiguration invocation = new()
@@ -70,6 +70,10 @@ internal static class ErrorBoundary
         };
         return await result.InvokeAsync(invocation, terminal.Interrupts.Token);
     }
+
+    // A command of a command is called by both names.
+    private static string PathOf(CommandResult command) =>
+        command.Parent is CommandResult parent ? $"{PathOf(parent)} {command.Command.Name}" : "kimi";
 
     private static string OneLine(Exception exception)
     {

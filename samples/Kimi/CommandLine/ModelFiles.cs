@@ -1,4 +1,5 @@
 using Kimi.Terminal;
+using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
 using KimiLinear.Model;
 
@@ -7,21 +8,17 @@ namespace Kimi.CommandLine;
 /// <summary>Opens the parts of a model, each with one clear error.</summary>
 internal static class ModelFiles
 {
-    /// <summary>Refuses a path where nothing is.</summary>
-    public static void Require(string modelPath)
+    /// <summary>Finds out where a model lies: a path, or a name on the hub, which is only downloaded when asked to.</summary>
+    public static async Task<string> FindAsync(string model, bool download, CommandTerminal terminal)
     {
-        if (!Directory.Exists(modelPath) && !File.Exists(modelPath))
-        {
-            throw new CommandException($"The model '{modelPath}' does not exist: there is no such folder and no such file.");
-        }
+        ModelHub hub = new();
+        return download
+            ? await DownloadProgressBar.RunAsync(progress => hub.ResolveAsync(model, progress, terminal.Interrupts.Token))
+            : hub.Find(model);
     }
 
     /// <summary>Reads the configuration, which says whether there is a model at all.</summary>
-    public static KimiLinearConfig LoadConfig(string modelPath)
-    {
-        Require(modelPath);
-        return KimiLinearModel.LoadConfig(modelPath);
-    }
+    public static KimiLinearConfig LoadConfig(string modelPath) => KimiLinearModel.LoadConfig(modelPath);
 
     /// <summary>Loads the weights, saying how far it has come.</summary>
     public static KimiLinearModel Load(string modelPath, ModelLoadOptions options, CommandTerminal terminal)

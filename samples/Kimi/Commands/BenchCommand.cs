@@ -21,10 +21,10 @@ internal static class BenchCommand
         BenchArguments arguments = new();
         Command command = new("bench", "Measures prefill and decoding, in tokens per second and against the speed of memory.");
         arguments.AddTo(command);
-        command.SetAction((result, cancellationToken) =>
+        command.SetAction(async (result, cancellationToken) =>
         {
             BenchSettings settings = arguments.ReadSettings(result);
-            BenchSubject subject = BenchSubject.Open(arguments.ReadTarget(result), settings, terminal);
+            BenchSubject subject = BenchSubject.Open(await arguments.ReadTargetAsync(result, terminal), settings, terminal);
             using KimiLinearModel model = subject.Model;
             IReadOnlyList<BenchRow> rows = new ModelBench(model, settings, terminal).Run();
             terminal.Status.Clear();
@@ -36,8 +36,6 @@ internal static class BenchCommand
             {
                 BenchReport.WriteTable(terminal, subject, rows);
             }
-
-            return Task.CompletedTask;
         });
         return command;
     }

@@ -25,6 +25,7 @@ internal static class ChatCommand
     public static Command Create(CommandTerminal terminal)
     {
         Option<string> model = CommonOptions.Model();
+        Option<bool> download = CommonOptions.Download();
         Argument<string?> prompt = new("prompt")
         {
             Description = "A question to answer once; without it, questions are read until /exit or the end of the input.",
@@ -35,18 +36,18 @@ internal static class ChatCommand
         Option<WeightFormat?> format = FormatOption.ForLoading();
         ComputeArguments compute = new();
         SamplingArguments sampling = new();
-        Command command = new("chat", "Talks with a model in the terminal.") { prompt, model, system, maxTokens };
+        Command command = new("chat", "Talks with a model in the terminal.") { prompt, model, download, system, maxTokens };
         sampling.AddTo(command);
         command.Add(format);
         compute.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
-            string modelPath = result.GetRequiredValue(model);
             if (result.GetValue(prompt) is { } given && string.IsNullOrWhiteSpace(given))
             {
                 throw new CommandException("The prompt is empty. Leave it out to type questions.");
             }
 
+            string modelPath = await ModelFiles.FindAsync(result.GetRequiredValue(model), result.GetValue(download), terminal);
             KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
             GenerationConfig recommended = GenerationConfig.Load(modelPath);
             GenerationOptions options = new()

@@ -31,6 +31,7 @@ internal static class GenerateCommand
     public static Command Create(CommandTerminal terminal)
     {
         Option<string> model = CommonOptions.Model();
+        Option<bool> download = CommonOptions.Download();
         Option<string?> ids = new("--ids")
         {
             Description = "The prompt as token ids, or '-' to read them from standard input.",
@@ -48,7 +49,10 @@ internal static class GenerateCommand
         Option<WeightFormat?> format = FormatOption.ForLoading();
         ComputeArguments compute = new();
         SamplingArguments sampling = new();
-        Command command = new("generate", "Continues a prompt, token by token.") { model, ids, prompt, jsonl, json, maxTokens };
+        Command command = new("generate", "Continues a prompt, token by token.")
+        {
+            model, download, ids, prompt, jsonl, json, maxTokens,
+        };
         sampling.AddTo(command);
         command.Add(format);
         compute.AddTo(command);
@@ -62,7 +66,7 @@ internal static class GenerateCommand
         });
         command.SetAction(async (result, cancellationToken) =>
         {
-            string modelPath = result.GetRequiredValue(model);
+            string modelPath = await ModelFiles.FindAsync(result.GetRequiredValue(model), result.GetValue(download), terminal);
             KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
             GenerationConfig recommended = GenerationConfig.Load(modelPath);
             GenerationOptions options = new()

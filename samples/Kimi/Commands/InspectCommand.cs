@@ -25,9 +25,10 @@ internal static class InspectCommand
     {
         Argument<string?> model = new("MODEL")
         {
-            Description = "The model's folder, where a config.json alone is enough, or a GGUF file.",
+            Description = "The model's folder, where a config.json alone is enough, a GGUF file, or a name on the hub.",
             Arity = ArgumentArity.ZeroOrOne,
         };
+        Option<bool> download = CommonOptions.Download();
         Option<bool> devices = new("--devices")
         {
             Description = "Show what this machine can compute on, or why not, in place of a model.",
@@ -35,7 +36,7 @@ internal static class InspectCommand
         Option<bool> json = new("--json") { Description = "Write everything as one JSON object." };
         Command command = new("inspect", "Shows what a model holds: configuration, layers, parameters, memory, tokenizer.")
         {
-            model, json, devices,
+            model, download, json, devices,
         };
         command.Validators.Add(result =>
         {
@@ -44,16 +45,15 @@ internal static class InspectCommand
                 result.AddError("What to show must be given in one way: a MODEL or --devices.");
             }
         });
-        command.SetAction((result, cancellationToken) =>
+        command.SetAction(async (result, cancellationToken) =>
         {
             if (result.GetValue(devices))
             {
                 DeviceReport.Write(terminal, result.GetValue(json));
-                return Task.CompletedTask;
+                return;
             }
 
-            string modelPath = result.GetRequiredValue(model)!;
-            ModelFiles.Require(modelPath);
+            string modelPath = await ModelFiles.FindAsync(result.GetRequiredValue(model)!, result.GetValue(download), terminal);
             ModelSummary summary = ModelSummary.Inspect(modelPath);
             bool hasTokenizer = File.Exists(Path.Combine(modelPath, VocabularyFileName))
                 || summary.WeightFiles.Any(file => file.EndsWith(GgufExtension, StringComparison.OrdinalIgnoreCase));
@@ -66,8 +66,6 @@ internal static class InspectCommand
             {
                 ModelReport.Write(terminal, summary, tokenizer);
             }
-
-            return Task.CompletedTask;
         });
         return command;
     }

@@ -28,6 +28,7 @@ internal static class LogitsCommand
     public static Command Create(CommandTerminal terminal)
     {
         Option<string> model = CommonOptions.Model();
+        Option<bool> download = CommonOptions.Download();
         Option<WeightFormat?> format = FormatOption.ForLoading();
         ComputeArguments compute = new();
         Option<string> ids = new("--ids")
@@ -44,16 +45,16 @@ internal static class LogitsCommand
         };
         Command command = new("logits", "Writes the scores of the next token after every token of a prompt to a file.")
         {
-            model, ids, path, format,
+            model, download, ids, path, format,
         };
         compute.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
-            string modelPath = result.GetRequiredValue(model);
             string text = result.GetRequiredValue(ids);
             string filePath = result.GetRequiredValue(path);
-            RequireWritable(filePath);
+            OutputFile.RequireWritable("--out", filePath);
             int[] tokenIds = TokenIds.Parse(text == "-" ? Encoding.UTF8.GetString(await terminal.ReadAllAsync()) : text);
+            string modelPath = await ModelFiles.FindAsync(result.GetRequiredValue(model), result.GetValue(download), terminal);
             KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
             TokenIds.Require(tokenIds, config.VocabularySize, config.MaxContextTokens);
             using KimiLinearModel loaded = ModelFiles.Load(
@@ -63,32 +64,6 @@ internal static class LogitsCommand
             Write(terminal, loaded, tokenIds, filePath);
         });
         return command;
-    }
-
-    // Finding this out after minutes of computing would be a pity.
-    private static void RequireWritable(string filePath)
-    {
-        if (filePath.Length == 0 || Directory.Exists(filePath))
-        {
-            throw new CommandException($"--out must name a file, but '{filePath}' does not.");
-        }
-
-        string folder = Path.GetDirectoryName(Path.GetFullPath(filePath))!;
-        if (!Directory.Exists(folder))
-        {
-            throw new CommandException($"'{filePath}' cannot be written, because the folder '{folder}' does not exist.");
-        }
-
-        string probe = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
-        try
-        {
-            using FileStream stream = new(
-                probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new CommandException($"'{filePath}' cannot be written: {exception.Message}", exception);
-        }
     }
 
     private static void Write(CommandTerminal terminal, KimiLinearModel model, int[] tokenIds, string filePath)

@@ -20,11 +20,10 @@ internal static class PackCommand
 
     public static Command Create(CommandTerminal terminal)
     {
-        Argument<string> source = new("MODEL") { Description = "The model: its folder, or its GGUF file." };
+        Argument<string> source = new("MODEL") { Description = "The model: its folder, its GGUF file, or its name on the hub." };
         Argument<string> target = new("TARGET") { Description = "The folder to make; it must not exist." };
-        Option<WeightFormat?> format = FormatOption.Create(
-            "Bits a weight: bf16 16, q8 8.5, q4 4.5, q4q8 4.5 for experts and 8.5 for what every token reads.",
-            isRequired: true);
+        Option<WeightFormat?> format = FormatOption.ForPacking();
+        Option<bool> download = CommonOptions.Download();
         Option<int?> threads = CommonOptions.Number<int>(
             "--threads",
             "How many threads convert, 1 to 1024 [default: one for each processor].",
@@ -32,15 +31,14 @@ internal static class PackCommand
             count => count is >= 1 and <= 1024);
         Command command = new("pack", "Writes a copy of a model in fewer bits, which loads at once and runs faster.")
         {
-            source, target, format, threads,
+            source, target, download, format, threads,
         };
-        command.SetAction((result, cancellationToken) =>
+        command.SetAction(async (result, cancellationToken) =>
         {
-            string from = result.GetRequiredValue(source);
+            string from = await ModelFiles.FindAsync(result.GetRequiredValue(source), result.GetValue(download), terminal);
             ModelPackOptions options = new() { AddFiles = folder => AddTokenizer(from, folder) };
             options = result.GetValue(threads) is int count ? options with { ThreadCount = count } : options;
             Pack(from, result.GetRequiredValue(target), result.GetValue(format)!.Value, options, terminal);
-            return Task.CompletedTask;
         });
         return command;
     }
@@ -66,7 +64,6 @@ internal static class PackCommand
     private static void Pack(
         string source, string target, WeightFormat format, ModelPackOptions options, CommandTerminal terminal)
     {
-        ModelFiles.Require(source);
         try
         {
             PackProgressBar.Run(progress =>

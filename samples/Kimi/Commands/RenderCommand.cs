@@ -22,13 +22,15 @@ internal static class RenderCommand
     public static Command Create(CommandTerminal terminal)
     {
         Option<string> model = CommonOptions.Model();
+        Option<bool> download = CommonOptions.Download();
         Option<bool> jsonl = CommonOptions.JsonLines(
             "Read one such object per line, write its prompt as a JSON string per line.");
-        Command command = new("render", Details) { model, jsonl };
+        Command command = new("render", Details) { model, download, jsonl };
         command.SetAction(async (result, cancellationToken) =>
         {
             // The template is part of the program, but a folder without a model is a mistake that should show here.
-            _ = ModelFiles.LoadConfig(result.GetRequiredValue(model));
+            _ = ModelFiles.LoadConfig(
+                await ModelFiles.FindAsync(result.GetRequiredValue(model), result.GetValue(download), terminal));
             if (result.GetValue(jsonl))
             {
                 LineReader lines = terminal.ReadLines();

@@ -25,6 +25,7 @@ internal static class TokenizeCommand
     public static Command Create(CommandTerminal terminal)
     {
         Option<string> model = CommonOptions.Model();
+        Option<bool> download = CommonOptions.Download();
         Option<bool> special = new("--special")
         {
             Description = "Names of special tokens in the text become those tokens; without it they are ordinary text.",
@@ -38,11 +39,10 @@ internal static class TokenizeCommand
         };
         Command command = new("tokenize", "Shows the token ids of a text and the piece each stands for.")
         {
-            text, model, special, jsonl,
+            text, model, download, special, jsonl,
         };
         command.SetAction(async (result, cancellationToken) =>
         {
-            string modelPath = result.GetRequiredValue(model);
             string? argument = result.GetValue(text);
             bool isJsonl = result.GetValue(jsonl);
             if (isJsonl && argument is not null)
@@ -55,7 +55,7 @@ internal static class TokenizeCommand
                 throw new CommandException("There is no text. Give it as an argument, or on standard input.");
             }
 
-            ModelFiles.Require(modelPath);
+            string modelPath = await ModelFiles.FindAsync(result.GetRequiredValue(model), result.GetValue(download), terminal);
             KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
             if (isJsonl)
             {

@@ -27,13 +27,9 @@ internal static class PackProgressBar
         public void Report(ModelPackProgress value)
         {
             string rate = value.BytesPerSecond > 0 ? $", {ByteText.Of(value.BytesPerSecond)}/s" : "";
-            string left = value.TimeLeft is { } time ? $", {Duration(time)} left" : "";
+            string left = value.TimeLeft is { } time ? $", {DurationText.Of(time)} left" : "";
             task.Description = Markup.Escape($"{value.Step}{rate}{left}");
             task.Value = value.Fraction;
         }
-
-        private static string Duration(TimeSpan time) => time.TotalHours >= 1
-            ? $"{(int)time.TotalHours} h {time.Minutes} min"
-            : time.TotalMinutes >= 1 ? $"{time.Minutes} min {time.Seconds} s" : $"{time.Seconds} s";
     }
 }

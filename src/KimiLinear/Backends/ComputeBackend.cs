@@ -21,6 +21,17 @@ internal abstract class ComputeBackend(KimiLinearConfig config) : IDisposable
     /// <summary>A name for people: the device and how it computes.</summary>
     public abstract string Description { get; }
 
+    /// <summary>Bytes of memory of the device; null where that is the computer's own.</summary>
+    public virtual long? MemoryBytes => null;
+
+    /// <summary>Whether it serves an <see cref="IExpertObserver"/>.</summary>
+    public virtual bool MeasuresExperts => true;
+
+    /// <summary>Told before anything is bound what will be, so that a backend can take the memory at once, or refuse it.</summary>
+    public virtual void ExpectWeights(IEnumerable<StoredTensor> tensors)
+    {
+    }
+
     /// <summary>Takes weights into the backend's memory; the stored tensors must outlive the result.</summary>
     public abstract Tensor Bind(WeightRole role, params ReadOnlySpan<StoredTensor> parts);
 
@@ -28,6 +39,10 @@ internal abstract class ComputeBackend(KimiLinearConfig config) : IDisposable
     public abstract Tensor Allocate(long rows, long columns);
 
     public abstract CacheStorage CreateCache(CacheLayout layout);
+
+    /// <summary>Runs one step: the operators, which are the same ones in the same order for batches of equal shape.</summary>
+    /// <remarks>A backend may record what they do and repeat it later without calling them, unless the step is observed.</remarks>
+    public virtual void Run(ForwardBatch batch, CacheStorage cache, bool isObserved, Action operators) => operators();
 
     /// <summary>Looks the tokens' rows up.</summary>
     public abstract void Embed(Tensor embedding, ForwardBatch batch, Tensor hidden); // [N, D] → [T, D]
@@ -82,6 +97,12 @@ internal abstract class ComputeBackend(KimiLinearConfig config) : IDisposable
 
     /// <summary>Copies the first values of a buffer to the caller.</summary>
     public abstract void Download(Tensor source, Span<float> destination);
+
+    /// <summary>Overwrites the first values of a buffer.</summary>
+    public abstract void Upload(ReadOnlySpan<float> source, Tensor destination);
+
+    /// <summary>The bytes per second that a large copy inside a device reads and writes; null where there is no such device.</summary>
+    public virtual double? MeasureBandwidth() => null;
 
     /// <summary>Makes a slot the memory of an empty sequence.</summary>
     public abstract void ClearSlot(CacheStorage cache, int slot);

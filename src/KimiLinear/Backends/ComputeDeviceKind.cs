@@ -14,4 +14,7 @@ public enum ComputeDeviceKind
 
     /// <summary>An NVIDIA GPU, by TorchSharp and libtorch.</summary>
     TorchCuda,
+
+    /// <summary>An NVIDIA GPU, by kernels of this library; the driver is all it needs.</summary>
+    Cuda,
 }

@@ -15,6 +15,9 @@ internal enum WeightRole
     /// <summary>One matrix, its parts stacked by rows.</summary>
     Projection,
 
+    /// <summary>One matrix that an operator of attention multiplies by itself, in whatever direction.</summary>
+    WithinAttention,
+
     /// <summary>A matrix whose products choose experts. Never below the precision it is stored in.</summary>
     Router,
 

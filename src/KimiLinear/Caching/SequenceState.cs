@@ -54,33 +54,39 @@ public sealed class SequenceState : IDisposable
         _isInStep = false;
     }
 
-    /// <summary>Makes an independent copy that continues from the same point.</summary>
+    /// <summary>Pages the sequence would have to rent for so many more tokens.</summary>
+    internal int PagesToRent(int newTokens) => CacheLayout.PagesFor(Length + newTokens) - _pageCount;
+
+    /// <summary>Makes an independent copy that continues from the same point; full pages are shared with it.</summary>
     internal SequenceState Fork()
     {
         ThrowIfUnusable();
         SequenceState copy = new(_pool);
-        if (_slot != NoSlot)
+        if (_slot == NoSlot)
         {
-            try
-            {
-                copy.Reserve(Length);
-            }
-            catch
-            {
-                copy.Dispose();
-                throw;
-            }
+            return copy;
+        }
 
+        try
+        {
+            copy.Reserve(0);
             _pool.Backend.CopySlot(_pool.Storage, _slot, copy._slot);
-            for (int i = 0; i < CacheLayout.PagesFor(Length); i++)
+            copy.SharePages(_pages.AsSpan(0, Length / CacheLayout.PageTokens));
+            copy.Reserve(Length);
+            if (Length % CacheLayout.PageTokens != 0)
             {
-                _pool.Backend.CopyPage(_pool.Storage, _pages[i], copy._pages[i]);
+                int last = Length / CacheLayout.PageTokens;
+                _pool.Backend.CopyPage(_pool.Storage, _pages[last], copy._pages[last]);
             }
 
             copy.Length = Length;
+            return copy;
         }
-
-        return copy;
+        catch
+        {
+            copy.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Copies the sequence out of the backend's memory.</summary>
@@ -135,6 +141,21 @@ public sealed class SequenceState : IDisposable
         }
     }
 
+    /// <summary>Makes the sequence as long as if it had seen tokens that it has not; what it remembers of them is zero.</summary>
+    /// <remarks>For measuring how fast a long context is without the time to fill it.</remarks>
+    internal void AppendUnseen(int tokenCount)
+    {
+        ThrowIfUnusable();
+        Reserve(tokenCount);
+        byte[] zeros = new byte[_pool.Storage.Layout.PageBytes];
+        for (int i = CacheLayout.PagesFor(Length); i < CacheLayout.PagesFor(Length + tokenCount); i++)
+        {
+            _pool.Backend.RestorePage(_pool.Storage, _pages[i], zeros);
+        }
+
+        Length += tokenCount;
+    }
+
     private void Reserve(int newTokens)
     {
         if (_slot == NoSlot)
@@ -144,14 +165,28 @@ public sealed class SequenceState : IDisposable
         }
 
         int needed = CacheLayout.PagesFor(Length + newTokens);
-        if (needed > _pages.Length)
-        {
-            Array.Resize(ref _pages, Math.Max(needed, _pages.Length * 2));
-        }
-
+        EnsureTable(needed);
         while (_pageCount < needed)
         {
             _pages[_pageCount++] = _pool.RentPage();
+        }
+    }
+
+    private void SharePages(ReadOnlySpan<int> pages)
+    {
+        EnsureTable(pages.Length);
+        foreach (int page in pages)
+        {
+            _pool.SharePage(page);
+            _pages[_pageCount++] = page;
+        }
+    }
+
+    private void EnsureTable(int length)
+    {
+        if (length > _pages.Length)
+        {
+            Array.Resize(ref _pages, Math.Max(length, _pages.Length * 2));
         }
     }
 }

@@ -14,7 +14,7 @@ internal sealed unsafe class StateSnapshot : IDisposable
         _layout = layout;
         Length = length;
         PageCount = CacheLayout.PagesFor(length);
-        _memory = new NativeBuffer((sizeof(float) * layout.SlotLength) + (PageCount * layout.PageBytes));
+        _memory = new NativeBuffer(BytesFor(layout, length));
     }
 
     /// <summary>Tokens seen at this point.</summary>
@@ -30,6 +30,13 @@ internal sealed unsafe class StateSnapshot : IDisposable
     /// <summary>A page as the backend stores it.</summary>
     public Span<byte> Page(int index) => new(
         _memory.Data + (sizeof(float) * _layout.SlotLength) + (index * _layout.PageBytes), checked((int)_layout.PageBytes));
+
+    /// <summary>Bytes of a snapshot after so many tokens.</summary>
+    public static long BytesFor(CacheLayout layout, int length) =>
+        (sizeof(float) * layout.SlotLength) + (CacheLayout.PagesFor(length) * layout.PageBytes);
+
+    /// <summary>A part of it all, for writing and reading it as it lies.</summary>
+    public Span<byte> Bytes(long start, int length) => new(_memory.Data + start, length);
 
     public void Dispose() => _memory.Dispose();
 }

@@ -19,7 +19,7 @@ internal sealed class Checkpoint : IDisposable
     private readonly Dictionary<string, string> _unusableTypes = [];
 
     private Checkpoint(string directory, IReadOnlyList<SafetensorsFile> files)
-        : this(directory, [.. files.SelectMany(file => file.Tensors)], files)
+        : this(directory, Float8Entries.Join([.. files.SelectMany(file => file.Tensors)]), files)
     {
         Files = [.. files.Select(file => file.FilePath)];
         TotalBytes = files.Sum(file => file.FileBytes);
@@ -42,7 +42,7 @@ internal sealed class Checkpoint : IDisposable
         ModelPath = modelPath;
         _owned = owned;
         Files = [];
-        TotalBytes = tensors.Sum(tensor => tensor.ByteCount);
+        TotalBytes = tensors.Sum(tensor => tensor.TotalByteCount);
         Tensors = tensors;
         FileTensors = tensors;
         foreach (StoredTensor tensor in Tensors)

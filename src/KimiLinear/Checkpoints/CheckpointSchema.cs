@@ -97,12 +97,15 @@ internal static class CheckpointSchema
     private static bool IsUsable(StoredTensor tensor) =>
         tensor.DataType is DataType.Float32 or DataType.BFloat16 or DataType.Float16
         || GgufBlocks.Holds(tensor.DataType)
+        || (tensor.DataType == DataType.Float8E4M3 && tensor.Scales is not null)
         || (PackedLayout.IsPacked(tensor.DataType) && PackingRecipe.MayPack(tensor.Name, tensor.Shape));
 
     private static string DescribeType(StoredTensor tensor)
     {
         string finding = $"{tensor.Name} is stored as {tensor.DataType}";
-        return tensor.DataType == DataType.Float8E4M3 ? $"{finding}; 8-bit float weights are not supported yet"
+        return tensor.DataType == DataType.Float8E4M3 && tensor.Shape.Rank == 2
+            ? $"{finding} without scales that fit it, {Float8Entries.Rule(tensor)}"
+            : tensor.DataType == DataType.Float8E4M3 ? $"{finding}, but only matrices may be stored in 8-bit floats"
             : PackedLayout.IsPacked(tensor.DataType) ? $"{finding}, but is none of the matrices that may be packed"
             : finding;
     }

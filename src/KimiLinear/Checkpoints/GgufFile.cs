@@ -25,6 +25,18 @@ internal sealed unsafe class GgufFile : IDisposable
     /// <summary>All tensors in the order in which they lie in the file, under the format's own names.</summary>
     public IReadOnlyList<GgufEntry> Entries => _header.Entries;
 
+    /// <summary>The whole file.</summary>
+    public byte* Start => _file.Data;
+
+    /// <summary>Bytes before the list of tensors: the mark, the counts and the metadata.</summary>
+    public long EntriesOffset => _header.EntriesOffset;
+
+    /// <summary>What every tensor's place is a multiple of.</summary>
+    public long Alignment => _header.Alignment;
+
+    /// <summary>Where the bytes of an entry of this file begin.</summary>
+    public byte* DataOf(GgufEntry entry) => _file.Data + _header.DataOffset + entry.Offset;
+
     /// <summary>Maps a file and reads its header.</summary>
     /// <exception cref="CheckpointFormatException">The file is damaged, or no GGUF file.</exception>
     /// <exception cref="IOException">The file cannot be opened or mapped.</exception>

@@ -56,12 +56,13 @@ internal unsafe ref struct GgufHeaderParser
         long tensorCount = _reader.ReadCount("the number of tensors", MinTensorBytes);
         long keyCount = _reader.ReadCount("the number of metadata keys", MinKeyBytes);
         GgufMetadata metadata = ReadMetadata(keyCount);
+        long entriesOffset = _reader.Position;
         List<GgufEntry> entries = ReadEntries(tensorCount);
         long alignment = ReadAlignment(metadata);
         long dataOffset = (_reader.Position + alignment - 1) / alignment * alignment;
         entries.Sort((a, b) => a.Offset != b.Offset ? a.Offset.CompareTo(b.Offset) : a.ByteCount.CompareTo(b.ByteCount));
         RequirePlaces(entries, alignment, dataOffset);
-        return new GgufHeader(metadata, entries, dataOffset);
+        return new GgufHeader(metadata, entries, entriesOffset, alignment, dataOffset);
     }
 
     private void ReadMagicAndVersion()

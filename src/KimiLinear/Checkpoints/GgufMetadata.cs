@@ -12,6 +12,9 @@ internal sealed unsafe class GgufMetadata(IReadOnlyDictionary<string, GgufMetada
 
     public bool Has(string key) => values.ContainsKey(key);
 
+    /// <summary>Finds a value where it lies in the file.</summary>
+    public bool TryGet(string key, out GgufMetadataValue value) => values.TryGetValue(key, out value);
+
     /// <summary>Tells whether the value of a key that is there is 0 or false.</summary>
     public bool IsZero(string key)
     {

@@ -26,6 +26,9 @@ internal sealed class GgufModel : IDisposable
     /// <summary>The files, the first part first.</summary>
     public IReadOnlyList<string> Files { get; }
 
+    /// <summary>The same, opened.</summary>
+    public IReadOnlyList<GgufFile> Parts => _files;
+
     /// <summary>The size of the files together.</summary>
     public long TotalBytes { get; }
 
@@ -34,6 +37,9 @@ internal sealed class GgufModel : IDisposable
 
     /// <summary>All tensors, file after file, in the order in which they lie there.</summary>
     public IReadOnlyList<StoredTensor> Tensors { get; }
+
+    /// <summary>The key of the number of routed experts.</summary>
+    public static string ExpertCountKey => Key("expert_count");
 
     /// <summary>The key of one of the model's own facts.</summary>
     public static string Key(string name) => $"{Architecture}.{name}";

@@ -21,8 +21,17 @@ internal static class GgufNames
     public const string ExpertGatesAndUps = "ffn_gate_up_exps.weight";  // [E, 2 * F, D]; per expert gate, then up
     public const string ExpertDowns = "ffn_down_exps.weight";           // [E, D, F]
 
+    public const string Router = "ffn_gate_inp.weight";                 // [E, D]
+    public const string ScoreCorrectionBias = "exp_probs_b.bias";       // [E]
+
     private const string LayerPrefix = "blk.";
     private const string FinalNorm = "output_norm.weight";              // [D]
+
+    /// <summary>Tensors of a layer whose outermost axis counts the routed experts.</summary>
+    public static readonly IReadOnlySet<string> PerExpert = new HashSet<string>
+    {
+        Router, ScoreCorrectionBias, ExpertGates, ExpertUps, ExpertGatesAndUps, ExpertDowns,
+    };
 
     /// <summary>Tensors outside the layers that are taken as they are.</summary>
     public static readonly IReadOnlyDictionary<string, string> Global = new Dictionary<string, string>
@@ -54,8 +63,8 @@ internal static class GgufNames
         ["ffn_gate.weight"] = WeightNames.DenseMlp.Gate,
         ["ffn_up.weight"] = WeightNames.DenseMlp.Up,
         ["ffn_down.weight"] = WeightNames.DenseMlp.Down,
-        ["ffn_gate_inp.weight"] = WeightNames.SparseMoe.Router,
-        ["exp_probs_b.bias"] = WeightNames.SparseMoe.ScoreCorrectionBias,
+        [Router] = WeightNames.SparseMoe.Router,
+        [ScoreCorrectionBias] = WeightNames.SparseMoe.ScoreCorrectionBias,
         ["ffn_gate_shexp.weight"] = WeightNames.SparseMoe.SharedGate,
         ["ffn_up_shexp.weight"] = WeightNames.SparseMoe.SharedUp,
         ["ffn_down_shexp.weight"] = WeightNames.SparseMoe.SharedDown,

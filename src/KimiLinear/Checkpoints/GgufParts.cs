@@ -25,6 +25,16 @@ internal static class GgufParts
     public static string ModelName(string filePath) => Path.GetFileNameWithoutExtension(
         TryParseName(filePath, out string prefix, out _, out _) ? $"{prefix}{GgufFile.Extension}" : filePath);
 
+    /// <summary>The name of a file of a model in one file or several.</summary>
+    public static string FileName(string modelName, int index, int count) =>
+        modelName + (count == 1 ? GgufFile.Extension : Suffix(index, count));
+
+    /// <summary>The names of all files of a model, the first part first, by the name of any: itself when it is whole.</summary>
+    public static IReadOnlyList<string> Names(string filePath) =>
+        TryParseName(filePath, out string prefix, out int number, out int count) && number <= count
+        ? [.. Enumerable.Range(0, count).Select(i => prefix + Suffix(i, count))]
+        : [filePath];
+
     /// <summary>Opens the files of a model, given the first.</summary>
     /// <exception cref="CheckpointFormatException">It is not the first, or another is missing, damaged or foreign.</exception>
     public static IReadOnlyList<GgufFile> Open(string firstPath)

@@ -7,10 +7,14 @@ namespace KimiLinear.Checkpoints;
 /// <param name="IsGguf">Whether it is a GGUF file; of a model in several files, the first.</param>
 internal sealed record ModelLocation(string Path, bool IsGguf)
 {
-    /// <summary>What the model is called: the name of its folder, or that of its file without the ending.</summary>
+    /// <summary>
+    /// What the model is called: the name of its folder, or that of its file without the ending; on the hub, if its folder lies
+    /// in the hub's cache, where folders are named after commits.
+    /// </summary>
     public string Name => IsGguf
         ? GgufParts.ModelName(System.IO.Path.GetFileName(Path))
-        : System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path)));
+        : CachedRepository.NameOfSnapshot(Path)
+            ?? System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path)));
 
     /// <summary>Whether the weights are there, whole or not.</summary>
     public bool HasWeights => IsGguf || Checkpoint.Exists(Path);
@@ -28,7 +32,9 @@ internal sealed record ModelLocation(string Path, bool IsGguf)
 
         if (!Directory.Exists(path))
         {
-            throw new DirectoryNotFoundException($"The model '{path}' does not exist: there is no such folder and no such file.");
+            string hint = HubModelName.TryParse(path, out _) ? $" A name on the hub goes to {nameof(ModelHub)} first." : "";
+            throw new DirectoryNotFoundException(
+                $"The model '{path}' does not exist: there is no such folder and no such file.{hint}");
         }
 
         return !Checkpoint.Exists(path) && FindGguf(path) is { } file

@@ -15,15 +15,14 @@ internal static class PackedEntry
             shape[0] / PackedLayout.TileRows,
             PackedLayout.TileBytes(type, shape[1]));
 
+    /// <summary>Tells whether an entry holds a packed matrix.</summary>
+    public static bool IsPacked(SafetensorsEntry entry) => TypeOf(entry) is not null;
+
     /// <summary>Makes the tensor that an entry holds: a packed matrix under its own name, or the entry as it is.</summary>
     /// <exception cref="CheckpointFormatException">A packed matrix has an impossible size, or lies askew in the file.</exception>
     public static unsafe StoredTensor View(SafetensorsEntry entry, byte* data, string filePath)
     {
-        DataType? packed = entry.Type.DataType != DataType.UInt8 ? null
-            : entry.Name.EndsWith(Q4Suffix, StringComparison.Ordinal) ? DataType.PackedQ4
-            : entry.Name.EndsWith(Q8Suffix, StringComparison.Ordinal) ? DataType.PackedQ8
-            : null;
-        if (packed is not { } type)
+        if (TypeOf(entry) is not { } type)
         {
             return new StoredTensor(entry.Name, entry.Type.DataType!.Value, entry.Shape, data, filePath) { IsMapped = true };
         }
@@ -50,4 +49,10 @@ internal static class PackedEntry
             IsMapped = true,
         };
     }
+
+    private static DataType? TypeOf(SafetensorsEntry entry) =>
+        entry.Type.DataType != DataType.UInt8 ? null
+        : entry.Name.EndsWith(Q4Suffix, StringComparison.Ordinal) ? DataType.PackedQ4
+        : entry.Name.EndsWith(Q8Suffix, StringComparison.Ordinal) ? DataType.PackedQ8
+        : null;
 }

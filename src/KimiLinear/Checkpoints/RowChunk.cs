@@ -21,8 +21,11 @@ internal sealed record RowChunk(StoredTensor Source, DataType Type, long FirstRo
     /// <summary>Bytes the rows take as they are.</summary>
     public long SourceBytes => Source.ByteCount / StoredRows.CountOf(Source) * RowCount;
 
-    /// <summary>Bytes the rows take in the new type.</summary>
+    /// <summary>Bytes the rows take in the new type, scales included.</summary>
     public long TargetBytes => RowConverter.ByteCount(Type, RowCount, StoredRows.LengthOf(Source));
+
+    /// <summary>Bytes of them before the scales.</summary>
+    public long TargetValueBytes => RowConverter.ValueByteCount(Type, RowCount, StoredRows.LengthOf(Source));
 
     /// <summary>The rows as they are.</summary>
     public unsafe ReadOnlySpan<byte> SourceData =>
@@ -41,13 +44,14 @@ internal sealed record RowChunk(StoredTensor Source, DataType Type, long FirstRo
         }
     }
 
-    /// <summary>Cuts a tensor into chunks of whole tiles.</summary>
+    /// <summary>Cuts a tensor into chunks of rows that can be converted by themselves.</summary>
     public static IEnumerable<RowChunk> Of(StoredTensor source, DataType type)
     {
         long rows = StoredRows.CountOf(source);
         long columns = Math.Max(StoredRows.LengthOf(source), 1);
-        long tiles = Math.Max(ValuesPerChunk / columns / PackedLayout.TileRows, 1);
-        int chunkRows = (int)Math.Min(tiles * PackedLayout.TileRows, int.MaxValue);
+        int granule = RowConverter.RowGranule(type);
+        long granules = Math.Max(ValuesPerChunk / columns / granule, 1);
+        int chunkRows = (int)Math.Min(granules * granule, int.MaxValue / granule * granule);
         for (long row = 0; row < rows; row += chunkRows)
         {
             yield return new RowChunk(source, type, row, (int)Math.Min(chunkRows, rows - row));

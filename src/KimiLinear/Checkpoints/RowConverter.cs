@@ -4,22 +4,30 @@ using KimiLinear.Tensors;
 
 namespace KimiLinear.Checkpoints;
 
-/// <summary>Turns rows of stored weights into another type: packed, or bfloat16.</summary>
+/// <summary>Turns rows of stored weights into another type: packed, 8-bit floats, or bfloat16.</summary>
 /// <remarks>Holds scratch memory that grows to the size of a call: one converter per thread.</remarks>
 internal sealed unsafe class RowConverter : IDisposable
 {
     private readonly PackedQ4Encoder _q4Encoder = new();
     private NativeBuffer? _rows;
 
-    /// <summary>Bytes that some rows take in a type; whole tiles when it is packed.</summary>
-    public static long ByteCount(DataType type, long rowCount, long columns) => PackedLayout.IsPacked(type)
+    /// <summary>Bytes that some rows take in a type, scales included; whole tiles when it is packed.</summary>
+    public static long ByteCount(DataType type, long rowCount, long columns) =>
+        ValueByteCount(type, rowCount, columns) + ScaleByteCount(type, rowCount, columns);
+
+    /// <summary>Bytes of them before the scales, which follow behind all rows where they are apart from the values.</summary>
+    public static long ValueByteCount(DataType type, long rowCount, long columns) => PackedLayout.IsPacked(type)
         ? PackedLayout.ByteCount(type, new Shape(rowCount, columns))
         : rowCount * columns * type.SizeInBytes();
 
+    /// <summary>Rows that are converted together, unless they are the last.</summary>
+    public static int RowGranule(DataType type) =>
+        type == DataType.Float8E4M3 ? Float8Scales.BlockLength : PackedLayout.TileRows;
+
     /// <summary>Converts consecutive rows.</summary>
     /// <param name="source">The tensor they belong to.</param>
-    /// <param name="type">What they become: a packed type, or <see cref="DataType.BFloat16"/>.</param>
-    /// <param name="firstRow">The first row; the beginning of a tile when packing.</param>
+    /// <param name="type">What they become: a packed type, 8-bit floats, or <see cref="DataType.BFloat16"/>.</param>
+    /// <param name="firstRow">The first row; a multiple of <see cref="RowGranule"/>.</param>
     /// <param name="rowCount">How many rows; whole tiles when packing.</param>
     /// <param name="destination">Receives <see cref="ByteCount"/> bytes.</param>
     /// <exception cref="CheckpointFormatException">A value is not finite, or too large to be a weight.</exception>
@@ -32,6 +40,14 @@ internal sealed unsafe class RowConverter : IDisposable
         if (type == DataType.BFloat16)
         {
             WriteBFloat16(rows, (long)rowCount * columns, (ushort*)destination);
+            return;
+        }
+
+        if (type == DataType.Float8E4M3)
+        {
+            Debug.Assert(firstRow % Float8Scales.BlockLength == 0, "Blocks are whole.");
+            byte* scales = destination + ValueByteCount(type, rowCount, columns);
+            Float8Encoder.Encode(rows, rowCount, columns, destination, (float*)scales);
             return;
         }
 
@@ -56,6 +72,10 @@ internal sealed unsafe class RowConverter : IDisposable
         _rows?.Dispose();
         _q4Encoder.Dispose();
     }
+
+    private static long ScaleByteCount(DataType type, long rowCount, long columns) => type == DataType.Float8E4M3
+        ? Float8Scales.BlockShape(new Shape(rowCount, columns)).ElementCount * sizeof(float)
+        : 0;
 
     private static void RequireUsable(StoredTensor source, long firstRow, float* rows, long count, int columns)
     {

@@ -6,6 +6,8 @@ namespace KimiLinear.Checkpoints;
 internal sealed unsafe class SafetensorsFile : IDisposable
 {
     private readonly MappedFile _file;
+    private readonly byte* _header;
+    private readonly int _headerBytes;
 
     private SafetensorsFile(MappedFile file)
     {
@@ -13,10 +15,11 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         int prefixBytes = (int)Math.Min(SafetensorsHeader.PrefixBytes, file.Length);
         int headerBytes = SafetensorsHeader.ReadLength(
             new ReadOnlySpan<byte>(file.Data, prefixBytes), file.Length, file.FilePath);
-        byte* header = file.Data + prefixBytes;
+        _header = file.Data + prefixBytes;
+        _headerBytes = headerBytes;
         long dataBytes = file.Length - prefixBytes - headerBytes;
-        Entries = SafetensorsHeader.Read(new ReadOnlySpan<byte>(header, headerBytes), dataBytes, file.FilePath);
-        Tensors = ViewTensors(header + headerBytes);
+        Entries = SafetensorsHeader.Read(new ReadOnlySpan<byte>(_header, headerBytes), dataBytes, file.FilePath);
+        Tensors = ViewTensors(_header + headerBytes);
     }
 
     public string FilePath => _file.FilePath;
@@ -28,6 +31,16 @@ internal sealed unsafe class SafetensorsFile : IDisposable
 
     /// <summary>Those tensors whose data type this library knows, in the same order.</summary>
     public IReadOnlyList<StoredTensor> Tensors { get; }
+
+    /// <summary>The whole file.</summary>
+    public byte* Start => _file.Data;
+
+    /// <summary>Reads the notes that whoever wrote the file left in it, in their order.</summary>
+    public IReadOnlyDictionary<string, string> ReadNotes() =>
+        SafetensorsHeaderParser.ParseNotes(new ReadOnlySpan<byte>(_header, _headerBytes));
+
+    /// <summary>Where the bytes of an entry of this file begin.</summary>
+    public byte* DataOf(SafetensorsEntry entry) => _header + _headerBytes + entry.Begin;
 
     /// <summary>Maps a file and reads its header.</summary>
     /// <exception cref="CheckpointFormatException">The file is damaged.</exception>

@@ -53,6 +53,33 @@ internal ref struct SafetensorsHeaderParser
         }
     }
 
+    /// <summary>Reads the notes of a header that <see cref="Parse"/> accepts; none when it has none.</summary>
+    public static IReadOnlyDictionary<string, string> ParseNotes(ReadOnlySpan<byte> json)
+    {
+        Dictionary<string, string> notes = [];
+        Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = MaxDepth });
+        _ = reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isNotes = reader.ValueTextEquals(SafetensorsHeader.MetadataKey);
+            _ = reader.Read();
+            if (!isNotes)
+            {
+                reader.Skip();
+                continue;
+            }
+
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                string key = reader.GetString()!;
+                _ = reader.Read();
+                notes[key] = reader.GetString()!;
+            }
+        }
+
+        return notes;
+    }
+
     private List<SafetensorsEntry> ParseEntries()
     {
         List<SafetensorsEntry> entries = [];

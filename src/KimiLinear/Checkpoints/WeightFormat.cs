@@ -17,4 +17,10 @@ public enum WeightFormat
 
     /// <summary>4.5 bits a weight for the routed experts, 8.5 for what every token reads.</summary>
     Q4Q8,
+
+    /// <summary>
+    /// 8-bit floats (e4m3) with a scale for each block of 128 × 128 weights; the table of token embeddings in bfloat16. Weights
+    /// can be converted to it while they are loaded, not packed into it.
+    /// </summary>
+    Float8,
 }

@@ -19,6 +19,9 @@ internal static class WeightNames
 
     private const string LayerPrefix = "model.layers.";
 
+    /// <summary>The names that the scales of a matrix of 8-bit floats may have. What they hold is the same: factors.</summary>
+    public static string[] ScaleNames(string name) => [$"{name}_scale_inv", $"{name}_scale"];
+
     /// <summary>The full name of a tensor of one layer.</summary>
     public static string InLayer(int layerIndex, string name) => $"{LayerPrefix}{layerIndex}.{name}";
 
@@ -90,9 +93,35 @@ internal static class WeightNames
         public const string SharedDown = "block_sparse_moe.shared_experts.down_proj.weight";          // [D, F]
 
         private const string ExpertPrefix = "block_sparse_moe.experts.";
+        private const string RouterPrefix = "block_sparse_moe.gate.";
+
+        /// <summary>Tells whether a name within a layer is the router's: what has a row for each routed expert.</summary>
+        public static bool IsRouter(string name) => name.StartsWith(RouterPrefix, StringComparison.Ordinal);
 
         /// <summary>Tells whether a name within a layer is a routed expert's.</summary>
         public static bool IsExpert(string name) => name.StartsWith(ExpertPrefix, StringComparison.Ordinal);
+
+        /// <summary>Splits a name within a layer into the routed expert's number and what follows it.</summary>
+        public static bool TryParseExpert(string name, out int expertIndex, out string rest)
+        {
+            (expertIndex, rest) = (-1, "");
+            if (!IsExpert(name))
+            {
+                return false;
+            }
+
+            int dot = name.IndexOf('.', ExpertPrefix.Length);
+            if (dot < 0 || !int.TryParse(name.AsSpan()[ExpertPrefix.Length..dot], NumberStyles.None, null, out expertIndex))
+            {
+                return false;
+            }
+
+            rest = name[(dot + 1)..];
+            return true;
+        }
+
+        /// <summary>The name within a layer of something of a routed expert's; the inverse of <see cref="TryParseExpert"/>.</summary>
+        public static string OfExpert(int expertIndex, string rest) => $"{ExpertPrefix}{expertIndex}.{rest}";
 
         public static string ExpertGate(int expertIndex) => $"{ExpertPrefix}{expertIndex}.w1.weight"; // [F, D]
 

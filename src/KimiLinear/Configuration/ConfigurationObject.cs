@@ -76,6 +76,11 @@ internal sealed class ConfigurationObject(JsonElement json, string? filePath, st
             ? new ConfigurationObject(value, filePath, $"{path}{spelling}.")
             : throw Refuse(spelling, "must be an object", value);
 
+    /// <summary>The objects among the values, whatever their keys.</summary>
+    public IEnumerable<ConfigurationObject> Objects() => json.EnumerateObject()
+        .Where(property => property.Value.ValueKind == JsonValueKind.Object)
+        .Select(property => new ConfigurationObject(property.Value, filePath, $"{path}{property.Name}."));
+
     public int Integer(ConfigurationKey key, int min, int max) => OptionalInteger(key, min, max) ?? throw Missing(key);
 
     public int? OptionalInteger(ConfigurationKey key, int min, int max)

@@ -10,9 +10,10 @@ internal sealed class KimiLinearConfigReader(ConfigurationObject json, string? f
 {
     public const string FileName = "config.json";
 
+    public static readonly ConfigurationKey ExpertCount = new("num_experts", "n_routed_experts", "num_local_experts");
+
     private const string ModelType = "kimi_linear";
 
-    private static readonly ConfigurationKey ExpertCount = new("num_experts", "n_routed_experts", "num_local_experts");
     private static readonly ConfigurationKey ActiveExpertCount = new("num_experts_per_token", "num_experts_per_tok");
     private static readonly ConfigurationKey SharedExpertCount = new("num_shared_experts", "n_shared_experts");
     private static readonly ConfigurationKey ExpertGroupCount = new("num_expert_group", "n_group");

@@ -3,7 +3,9 @@ using System.Text.Json.Nodes;
 
 namespace KimiLinear.Configuration;
 
-/// <summary>What <c>config.json</c> says of a model whose weights are quantised: only our own packing is accepted.</summary>
+/// <summary>
+/// What <c>config.json</c> says of a model whose weights are quantised: our own packing and 8-bit floats are accepted.
+/// </summary>
 internal static class QuantizationEntry
 {
     /// <summary>The key our own entry stands under.</summary>
@@ -33,7 +35,7 @@ internal static class QuantizationEntry
         ["source_sha256"] = sourceHash,
     };
 
-    /// <summary>Refuses weights that other tools quantised, or a later version of this one packed.</summary>
+    /// <summary>Refuses weights that other tools quantised otherwise, or a later version of this one packed.</summary>
     /// <exception cref="ModelConfigurationException">The entry is there and not one that can be read.</exception>
     public static void Check(ConfigurationObject json)
     {
@@ -42,7 +44,14 @@ internal static class QuantizationEntry
             return;
         }
 
-        if (!IsOurs(value))
+        string? method = TextOf(value, "quant_method");
+        if (Float8Entry.Is(method, TextOf(value, "format")))
+        {
+            Float8Entry.Check(json.OptionalObject(Key)!);
+            return;
+        }
+
+        if (method != Method)
         {
             throw RefuseForeign(json, value, spelling);
         }
@@ -62,9 +71,9 @@ internal static class QuantizationEntry
         }
     }
 
-    private static bool IsOurs(JsonElement value) =>
-        value.ValueKind == JsonValueKind.Object && value.TryGetProperty("quant_method", out JsonElement method)
-        && method.ValueKind == JsonValueKind.String && method.ValueEquals(Method);
+    private static string? TextOf(JsonElement value, string name) =>
+        value.ValueKind == JsonValueKind.Object && value.TryGetProperty(name, out JsonElement text)
+        && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
 
     private static ModelConfigurationException RefuseForeign(ConfigurationObject json, JsonElement value, string spelling)
     {
@@ -76,8 +85,11 @@ internal static class QuantizationEntry
         ];
         string what = facts.Length == 0 ? "present" : $"present ({string.Join(", ", facts)})";
         return json.Refuse(
-            spelling, "must be absent, because checkpoints quantized by other tools are not supported yet and only float32, "
-            + "bfloat16 and float16 weights and those packed by this library can be read", $"is {what}");
+            spelling,
+            "must be absent or say 8-bit floats (fp8, or compressed-tensors with format float-quantized), because of the "
+            + "checkpoints quantized by other tools only those can be read; besides them float32, bfloat16 and float16 weights "
+            + "and those packed by this library",
+            $"is {what}");
     }
 
     private static void RequireFact(ConfigurationObject entry, string name, int accepted)

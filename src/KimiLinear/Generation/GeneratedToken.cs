@@ -8,7 +8,8 @@ public readonly record struct GeneratedToken
 
     /// <summary>
     /// Gets the text that may be shown now, which is not always the token's own: empty while a character is incomplete or while
-    /// the text might still become a stop sequence, and longer once that is settled. All of them joined are the reply.
+    /// the text might still become a stop sequence, and longer once that is settled. That of a special token, where it is asked for, ends with the
+    /// token's own. All of them joined are the reply.
     /// </summary>
     public string Text
     {

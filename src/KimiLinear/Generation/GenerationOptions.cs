@@ -28,7 +28,8 @@ public sealed record GenerationOptions
 
     /// <summary>
     /// Gets texts that end the reply, compared character by character with what the model writes, across the borders of tokens.
-    /// Of several, the one that is complete first ends it, and of those the longest. It is not part of the text.
+    /// Of several, the one that is complete first ends it, and of those the longest. It is not part of the text. Special tokens
+    /// are no text: none is found in them or across them.
     /// </summary>
     /// <value>The default is empty. Empty strings in it are ignored.</value>
     public IReadOnlyList<string> StopSequences
@@ -59,6 +60,20 @@ public sealed record GenerationOptions
             field = value is null ? null : Array.AsReadOnly([.. value]);
         }
     }
+
+    /// <summary>
+    /// Gets whose request it is: an engine shares its time evenly among callers, however many requests each has.
+    /// </summary>
+    /// <value>The default is <see langword="null"/>: the request is a caller of its own.</value>
+    public string? Caller { get; init; }
+
+    /// <summary>Gets what the reply is held to, token by token; <see langword="null"/> for nothing.</summary>
+    /// <value>
+    /// The default is <see langword="null"/>. A token that ends the reply comes only where the grammar allows an end, so that only
+    /// <see cref="MaxTokens"/>, a stop sequence or the end of the context can cut a reply. Logit bias and penalties choose among the
+    /// tokens that are allowed, and never allow others.
+    /// </value>
+    public ReplyGrammar? Grammar { get; init; }
 
     /// <summary>Gets a value indicating whether every token carries its log-probability.</summary>
     /// <value>The default is <see langword="false"/>.</value>

@@ -12,11 +12,11 @@ internal sealed class Reply
 
     private readonly int[] _promptTokenIds;
     private readonly Sampler _sampler;
+    private readonly KimiTokenizer _tokenizer;
     private readonly IncrementalDetokenizer _detokenizer;
     private readonly StopCondition _stop;
     private readonly int[] _stopTokenIds;
     private readonly int _maxTokens;
-    private readonly int _textVocabularySize;
     private readonly bool _includeLogProbabilities;
     private int[] _tokenIds;
 
@@ -29,11 +29,14 @@ internal sealed class Reply
     {
         _promptTokenIds = promptTokenIds;
         _includeLogProbabilities = options.IncludeLogProbabilities;
-        _sampler = new Sampler(options.SamplingOptions ?? new SamplingOptions(), vocabularySize, _includeLogProbabilities);
-        _detokenizer = tokenizer.CreateDetokenizer(options.IncludeSpecialTokens);
-        _textVocabularySize = tokenizer.VocabularySize;
-        _stop = new StopCondition(options.StopSequences);
         _stopTokenIds = [.. options.StopTokenIds ?? []];
+        ReplyConstraint? constraint =
+            options.Grammar is { } grammar ? new ReplyConstraint(grammar, tokenizer, _stopTokenIds) : null;
+        _sampler = new Sampler(
+            options.SamplingOptions ?? new SamplingOptions(), vocabularySize, _includeLogProbabilities, constraint);
+        _detokenizer = tokenizer.CreateDetokenizer(options.IncludeSpecialTokens);
+        _tokenizer = tokenizer;
+        _stop = new StopCondition(options.StopSequences);
         _maxTokens = options.MaxTokens ?? int.MaxValue;
         _tokenIds = new int[Math.Min(_maxTokens, InitialCapacity)];
     }
@@ -54,7 +57,7 @@ internal sealed class Reply
         Append(tokenId);
 
         bool endsText = Array.IndexOf(_stopTokenIds, tokenId) >= 0;
-        string text = endsText ? "" : _stop.Accept(TextOf(tokenId));
+        string text = endsText ? "" : TextOf(tokenId);
         FinishReason? reason = endsText ? FinishReason.EndOfText
             : TokenCount == _maxTokens ? FinishReason.MaxTokens
             : contextIsFull ? FinishReason.ContextLimit
@@ -74,8 +77,18 @@ internal sealed class Reply
         };
     }
 
-    // A head may have more rows than the tokenizer has tokens; those stand for no text.
-    private string TextOf(int tokenId) => tokenId < _textVocabularySize ? _detokenizer.Append(tokenId) : "";
+    // A special token is no text: no stop sequence lies in it or across it, and what was held back comes before it.
+    private string TextOf(int tokenId)
+    {
+        if (tokenId >= _tokenizer.VocabularySize)
+        {
+            // A head may have more rows than the tokenizer has tokens; those stand for no text.
+            return "";
+        }
+
+        string text = _detokenizer.Append(tokenId);
+        return _tokenizer.IsSpecialToken(tokenId) ? _stop.Flush() + text : _stop.Accept(text);
+    }
 
     // What the detokenizer held back may itself complete a stop sequence.
     private string Flush()

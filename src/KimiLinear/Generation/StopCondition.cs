@@ -38,9 +38,16 @@ internal sealed class StopCondition(IEnumerable<string> stopSequences)
         return text.Length == 0 ? text : Take(text, longest);
     }
 
-    /// <summary>Ends the text: returns what was held back and became no stop sequence.</summary>
+    /// <summary>
+    /// Ends the text, or a stretch of it that no stop sequence reaches out of: returns what was held back and became none.
+    /// </summary>
     public string Flush()
     {
+        foreach (StopMatcher matcher in _matchers)
+        {
+            matcher.Reset();
+        }
+
         string shown = _held.ToString();
         _held.Clear();
         return shown;

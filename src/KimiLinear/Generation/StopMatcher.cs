@@ -28,6 +28,9 @@ internal sealed class StopMatcher
     /// <summary>Takes the next character.</summary>
     public void Accept(char next) => MatchedLength = Extend(IsComplete ? _fallback[MatchedLength] : MatchedLength, next);
 
+    /// <summary>Forgets the stream so far.</summary>
+    public void Reset() => MatchedLength = 0;
+
     private int Extend(int matched, char next)
     {
         while (matched > 0 && _sequence[matched] != next)

@@ -53,7 +53,10 @@ public sealed class TextGenerator
     /// The tokens as they are computed; the last one says why the reply ended. Computing begins with the first read, on a thread
     /// of its own, and pauses when the reader falls behind. Leaving early ends it. Each enumeration is a run of its own.
     /// </returns>
-    /// <exception cref="ArgumentException">The prompt is empty or longer than the model's context.</exception>
+    /// <exception cref="ArgumentException">
+    /// The prompt is empty or longer than the model's context; or there is a grammar, and no token ends the reply or the tokenizer
+    /// lacks the markers of tool calls.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">The prompt or the logit bias names a token the model lacks.</exception>
     /// <exception cref="OperationCanceledException">The request was cancelled, thrown while reading.</exception>
     /// <exception cref="InvalidOperationException">
@@ -70,6 +73,7 @@ public sealed class TextGenerator
         options ??= new GenerationOptions();
         SamplingOptions sampling = options.SamplingOptions ?? DefaultSamplingOptions;
         sampling.RequireTokenIdsBelow(_model.Config.VocabularySize);
+        options.Grammar?.RequireTokens(_tokenizer, options.StopTokenIds ?? DefaultStopTokenIds);
 
         GenerationOptions complete = options with
         {

@@ -13,5 +13,5 @@ internal sealed class ForwardContext(ComputeBackend backend, CacheStorage cache,
 
     public ForwardBatch Batch { get; } = new();
 
-    public IForwardObserver? Observer { get; set; }
+    public IRoutingObserver? Observer { get; set; }
 }

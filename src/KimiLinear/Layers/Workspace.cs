@@ -13,6 +13,27 @@ internal sealed class Workspace(ComputeBackend backend, int deltaProjectionDim, 
     private Buffer _latentMixed = new(backend, backend.Config.LatentHeadCount * backend.Config.LatentValueDim);
     private Buffer _logits = new(backend, backend.Config.VocabularySize);
 
+    /// <summary>Makes the buffers that some layers need.</summary>
+    public static Workspace For(ComputeBackend backend, IEnumerable<DecoderLayer> layers)
+    {
+        int delta = 1;
+        int latent = 1;
+        foreach (DecoderLayer layer in layers)
+        {
+            switch (layer.Attention)
+            {
+                case KimiDeltaAttention attention:
+                    delta = attention.Weights.ProjectionDim;
+                    break;
+                case MultiHeadLatentAttention attention:
+                    latent = attention.Weights.ProjectionDim;
+                    break;
+            }
+        }
+
+        return new Workspace(backend, delta, latent);
+    }
+
     /// <summary>The residual stream.</summary>
     public Tensor Hidden => _hidden.Tensor; // [T, D]
 

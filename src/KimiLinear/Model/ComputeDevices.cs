@@ -1,5 +1,4 @@
 using KimiLinear.Backends;
-using KimiLinear.Configuration;
 
 namespace KimiLinear.Model;
 
@@ -11,49 +10,44 @@ public static class ComputeDevices
     /// Where to look for libtorch, as <see cref="ModelLoadOptions.LibtorchFolder"/>; <see langword="null"/> for the usual places.
     /// </param>
     /// <returns>
-    /// The processor, the processor by way of torch, the first GPU by way of torch, and last what
-    /// <see cref="ComputeDevice.Auto"/> takes for a model whose weights are not quantised.
+    /// The processor, the first GPU by kernels of this library and by way of torch, the processor by way of torch, and last what
+    /// <see cref="ComputeDevice.Auto"/> takes for a model in bfloat16 that fits.
     /// </returns>
     /// <remarks>Loads libtorch when there is one, which takes about a second and cannot be undone.</remarks>
     public static IReadOnlyList<ComputeDeviceStatus> Survey(string? libtorchFolder = null)
     {
-        ComputeDeviceStatus cuda = Try(ComputeDevice.TorchCuda(), "NVIDIA GPU by way of TorchSharp", () => TorchBackends.RequireCuda(0, libtorchFolder));
-        return
-        [
-            new ComputeDeviceStatus(
-                ComputeDevice.Cpu, true, $"{Environment.ProcessorCount} processors, {CpuBackends.NameOf(CpuBackends.Widest)}"),
-            Try(ComputeDevice.TorchCpu, "the processor by way of TorchSharp", () => TorchRuntime.Load(libtorchFolder)),
-            cuda,
-            new ComputeDeviceStatus(
-                ComputeDevice.Auto, true, cuda.IsAvailable ? $"takes {cuda.Device}" : "takes cpu, since torch:cuda:0 cannot be used"),
-        ];
-    }
-
-    /// <summary>Makes the backend of a device.</summary>
-    internal static ComputeBackend CreateBackend(KimiLinearConfig config, bool isQuantized, ModelLoadOptions options)
-    {
-        ComputeDevice device = options.Device == ComputeDevice.Auto ? Choose(isQuantized, options.LibtorchFolder) : options.Device;
-        return device.Kind switch
+        ComputeDeviceStatus cpu = new(
+            ComputeDevice.Cpu, true, $"{Environment.ProcessorCount} processors, {CpuBackends.NameOf(CpuBackends.Widest)}");
+        ComputeDeviceStatus cuda = Try(ComputeDevice.Cuda(), DescribeGpu);
+        ComputeDeviceStatus torchCuda = Try(ComputeDevice.TorchCuda(), () =>
         {
-            ComputeDeviceKind.TorchCpu => TorchBackends.OnCpu(
-                config, new TorchForms(), options.ThreadCount, options.LibtorchFolder),
-            ComputeDeviceKind.TorchCuda => TorchBackends.OnCuda(config, new TorchForms(), device.Index, options.LibtorchFolder),
-            _ => CpuBackends.Create(config, options.ThreadCount, options.Activations, isQuantized),
-        };
+            TorchBackends.RequireCuda(0, libtorchFolder);
+            return "NVIDIA GPU by way of TorchSharp";
+        });
+        ComputeDeviceStatus torchCpu = Try(ComputeDevice.TorchCpu, () =>
+        {
+            TorchRuntime.Load(libtorchFolder);
+            return "the processor by way of TorchSharp";
+        });
+        ComputeDeviceStatus[] fastestFirst = [cuda, torchCuda, cpu];
+        ComputeDevice chosen = fastestFirst.First(status => status.IsAvailable).Device;
+        return [cpu, cuda, torchCuda, torchCpu, new ComputeDeviceStatus(ComputeDevice.Auto, true, $"takes {chosen}")];
     }
 
-    // Torch would widen quantised weights to float32.
-    private static ComputeDevice Choose(bool isQuantized, string? libtorchFolder) =>
-        !isQuantized && Try(ComputeDevice.TorchCuda(), "", () => TorchBackends.RequireCuda(0, libtorchFolder)).IsAvailable
-            ? ComputeDevice.TorchCuda()
-            : ComputeDevice.Cpu;
+    private static string DescribeGpu()
+    {
+        using CudaDevice device = CudaBackends.Open(0);
+        (long free, long total) = device.Memory;
+        const double Gibibyte = 1L << 30;
+        return FormattableString.Invariant(
+            $"{device.Name}, {total / Gibibyte:F1} GiB of memory, {free / Gibibyte:F1} free, kernels for {device.Architecture}");
+    }
 
-    private static ComputeDeviceStatus Try(ComputeDevice device, string detail, Action require)
+    private static ComputeDeviceStatus Try(ComputeDevice device, Func<string> describe)
     {
         try
         {
-            require();
-            return new ComputeDeviceStatus(device, true, detail);
+            return new ComputeDeviceStatus(device, true, describe());
         }
         catch (DeviceUnavailableException exception)
         {

@@ -13,7 +13,7 @@ namespace KimiLinear.Model;
 /// Safe for concurrent use: steps of different sequences take turns. The weights stay where the files are mapped, unless
 /// they were converted; disposing the model releases them and the memory of its sequences.
 /// </remarks>
-public sealed class KimiLinearModel : IDisposable
+public sealed partial class KimiLinearModel : IDisposable
 {
     private readonly Lock _step = new();
     private readonly Checkpoint _checkpoint;
@@ -22,18 +22,22 @@ public sealed class KimiLinearModel : IDisposable
     private readonly Workspace _workspace;
     private readonly SequenceStatePool _pool;
     private readonly ForwardContext _context;
+    private readonly Action _operators;
     private bool _disposed;
 
     internal KimiLinearModel(
-        string name, Checkpoint checkpoint, ComputeBackend backend, Network network, LatentPrecision latentCache)
+        string name, Checkpoint checkpoint, DeviceChoice device, Network network, LatentPrecision latentCache)
     {
+        ComputeBackend backend = device.Backend;
         Name = name;
+        DeviceReason = device.Reason;
         _checkpoint = checkpoint;
         _backend = backend;
         _network = network;
-        _workspace = NewWorkspace(backend, network);
+        _workspace = Workspace.For(backend, network.Layers);
         _pool = new SequenceStatePool(backend, new CacheLayout(backend.Config, latentCache));
         _context = new ForwardContext(backend, _pool.Storage, _workspace);
+        _operators = () => _network.Forward(_context);
     }
 
     /// <summary>Gets the model's name: that of its folder or of its GGUF file, or "random".</summary>
@@ -45,16 +49,19 @@ public sealed class KimiLinearModel : IDisposable
     /// <summary>Gets a description of what computes, for people.</summary>
     public string DeviceDescription => _backend.Description;
 
+    /// <summary>Gets why it computes there, for people: what was asked for, or why faster devices cannot run the model.</summary>
+    public string DeviceReason { get; }
+
+    /// <summary>Gets the weights.</summary>
+    internal Checkpoint Checkpoint => _checkpoint;
+
+    /// <summary>Gets whether the model can be run with an observer of experts.</summary>
+    internal bool MeasuresExperts => _backend.MeasuresExperts;
+
     /// <summary>
     /// Gets the bytes of weights: of the mapped files, or of all tensors when some were converted into memory of their own.
     /// </summary>
     public long WeightBytes => _checkpoint.TotalBytes;
-
-    /// <summary>Gets the bytes held for sequences, in use now or kept for the next one.</summary>
-    public long SequenceMemoryBytes => _pool.AllocatedBytes;
-
-    /// <summary>Gets the number of sequences that hold memory now.</summary>
-    public int SequenceCount => _pool.SequenceCount;
 
     /// <summary>Loads the model in a folder of safetensors files, or in a GGUF file.</summary>
     /// <param name="modelPath">
@@ -121,13 +128,20 @@ public sealed class KimiLinearModel : IDisposable
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="contextTokens"/> is negative.</exception>
     public TokenTraffic TrafficAt(long contextTokens) => TokenTraffic.Of(Config, _checkpoint, contextTokens);
 
-    /// <summary>Starts an empty sequence; the caller disposes it.</summary>
-    /// <returns>The sequence; it takes memory from its first token on.</returns>
+    /// <summary>Measures how fast the GPU that the model computes on moves its memory: the bound on decoding there.</summary>
+    /// <returns>
+    /// The bytes that a large copy reads and writes in a second, or <see langword="null"/> where the model does not compute with
+    /// kernels of this library on a GPU.
+    /// </returns>
+    /// <exception cref="DeviceMemoryException">The GPU has no memory left to copy.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
-    public SequenceState CreateSequence()
+    public double? MeasureDeviceBandwidth()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        return new SequenceState(_pool);
+        lock (_step)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _backend.MeasureBandwidth();
+        }
     }
 
     /// <summary>Appends tokens to a sequence and computes the scores of the token after the last of them.</summary>
@@ -166,41 +180,25 @@ public sealed class KimiLinearModel : IDisposable
     /// <param name="entries">The sequences, each at most once.</param>
     /// <param name="logits">Receives the rows asked for, in the order of the entries. [rows, N]</param>
     /// <param name="observer">Watches the pass, or <see langword="null"/>.</param>
-    internal void Forward(ReadOnlySpan<BatchEntry> entries, Span<float> logits, IForwardObserver? observer = null)
+    internal void Forward(ReadOnlySpan<BatchEntry> entries, Span<float> logits, IRoutingObserver? observer = null)
     {
         lock (_step)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            ValidateBatch(entries, logits);
-            if (entries.IsEmpty)
-            {
-                return;
-            }
+            RequireLength(logits, ValidateBatch(entries));
+            Run(entries, logits, observer);
+        }
+    }
 
-            try
-            {
-                _context.Observer = observer;
-                foreach (BatchEntry entry in entries)
-                {
-                    entry.Sequence.Join(_context.Batch, entry.TokenIds.Span, entry.Logits);
-                }
-
-                ReserveWorkspace();
-                foreach (BatchEntry entry in entries)
-                {
-                    entry.Sequence.BeginStep();
-                }
-
-                RunBatch(logits);
-                foreach (BatchEntry entry in entries)
-                {
-                    entry.Sequence.EndStep(entry.TokenIds.Length);
-                }
-            }
-            finally
-            {
-                _context.Batch.Clear();
-            }
+    /// <summary>Runs several sequences in one step and leaves the scores where they are; for measuring, it does not wait.</summary>
+    /// <param name="entries">The sequences, each at most once.</param>
+    internal void ForwardUnread(ReadOnlySpan<BatchEntry> entries)
+    {
+        lock (_step)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _ = ValidateBatch(entries);
+            Run(entries, [], observer: null);
         }
     }
 
@@ -223,24 +221,37 @@ public sealed class KimiLinearModel : IDisposable
         }
     }
 
-    private static Workspace NewWorkspace(ComputeBackend backend, Network network)
+    private void Run(ReadOnlySpan<BatchEntry> entries, Span<float> logits, IRoutingObserver? observer)
     {
-        int delta = 1;
-        int latent = 1;
-        foreach (DecoderLayer layer in network.Layers)
+        if (entries.IsEmpty)
         {
-            switch (layer.Attention)
-            {
-                case KimiDeltaAttention attention:
-                    delta = attention.Weights.ProjectionDim;
-                    break;
-                case MultiHeadLatentAttention attention:
-                    latent = attention.Weights.ProjectionDim;
-                    break;
-            }
+            return;
         }
 
-        return new Workspace(backend, delta, latent);
+        try
+        {
+            _context.Observer = observer;
+            foreach (BatchEntry entry in entries)
+            {
+                entry.Sequence.Join(_context.Batch, entry.TokenIds.Span, entry.Logits);
+            }
+
+            ReserveWorkspace();
+            foreach (BatchEntry entry in entries)
+            {
+                entry.Sequence.BeginStep();
+            }
+
+            RunBatch(logits);
+            foreach (BatchEntry entry in entries)
+            {
+                entry.Sequence.EndStep(entry.TokenIds.Length);
+            }
+        }
+        finally
+        {
+            _context.Batch.Clear();
+        }
     }
 
     private void Run(SequenceState sequence, ReadOnlySpan<int> tokenIds, LogitsRequest request, Span<float> logits)
@@ -270,14 +281,15 @@ public sealed class KimiLinearModel : IDisposable
 
     private void RunBatch(Span<float> logits)
     {
-        _network.Forward(_context);
+        _backend.Run(_context.Batch, _pool.Storage, _context.Observer is not null, _operators);
         if (!logits.IsEmpty)
         {
             _backend.Download(_workspace.Logits, logits);
         }
     }
 
-    private void ValidateBatch(ReadOnlySpan<BatchEntry> entries, Span<float> logits)
+    // Returns how many rows of scores are wanted.
+    private int ValidateBatch(ReadOnlySpan<BatchEntry> entries)
     {
         int rows = 0;
         for (int i = 0; i < entries.Length; i++)
@@ -301,7 +313,7 @@ public sealed class KimiLinearModel : IDisposable
             };
         }
 
-        RequireLength(logits, rows);
+        return rows;
     }
 
     private void Validate(SequenceState sequence, ReadOnlySpan<int> tokenIds)

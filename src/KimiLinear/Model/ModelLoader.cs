@@ -22,7 +22,7 @@ internal static class ModelLoader
         Load(
             modelPath,
             options,
-            (config, isQuantized) => ComputeDevices.CreateBackend(config, isQuantized, options),
+            (config, checkpoint) => DeviceChoice.Make(config, checkpoint, options),
             progress,
             cancellationToken);
 
@@ -31,6 +31,20 @@ internal static class ModelLoader
         string modelPath,
         ModelLoadOptions options,
         Func<KimiLinearConfig, bool, ComputeBackend> createBackend,
+        IProgress<ModelLoadProgress>? progress,
+        CancellationToken cancellationToken) =>
+        Load(
+            modelPath,
+            options,
+            (config, checkpoint) =>
+                new DeviceChoice(createBackend(config, checkpoint.HasQuantizedWeights), DeviceChoice.Named),
+            progress,
+            cancellationToken);
+
+    private static KimiLinearModel Load(
+        string modelPath,
+        ModelLoadOptions options,
+        Func<KimiLinearConfig, Checkpoint, DeviceChoice> choose,
         IProgress<ModelLoadProgress>? progress,
         CancellationToken cancellationToken)
     {
@@ -53,14 +67,16 @@ internal static class ModelLoader
                 Preload(checkpoint, progress, cancellationToken);
             }
 
+            DeviceChoice device = choose(config, checkpoint);
+            backend = device.Backend;
             bool isQuantized = checkpoint.HasQuantizedWeights;
-            backend = createBackend(config, isQuantized);
             // What was read has been reported already, and progress never goes back.
             bool wasRead = preload || conversion.IsNeeded;
             Network network = new WeightBinder(checkpoint, backend, wasRead ? null : progress, cancellationToken).Bind();
             long total = conversion.IsNeeded ? conversion.SourceBytes : checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
             progress?.Report(new ModelLoadProgress(total, total, "ready"));
-            return new KimiLinearModel(location.Name, checkpoint, backend, network, options.LatentCacheFor(isQuantized && backend is HostBackend));
+            return new KimiLinearModel(
+                location.Name, checkpoint, device, network, options.LatentCacheFor(isQuantized && backend is HostBackend));
         }
         catch
         {
@@ -83,21 +99,27 @@ internal static class ModelLoader
         if (format == WeightFormat.Source || !Enum.IsDefined(format))
         {
             throw new ArgumentException(
-                $"The format of random weights must be BFloat16, Q8, Q4 or Q4Q8, but is {format}: they have no source.",
+                $"The format of random weights must be BFloat16, Q8, Q4, Q4Q8 or Float8, but is {format}: they have no source.",
                 nameof(format));
         }
 
         KimiLinearConfigRanges.Check(config);
-        Checkpoint checkpoint = new RandomWeights(config, format, seed).Create(options.ThreadCount, progress, cancellationToken);
+        RandomWeights weights = new(config, format, seed)
+        {
+            // These copy what they bind.
+            SharesMatrices = options.Device.Kind is ComputeDeviceKind.Cuda or ComputeDeviceKind.TorchCuda,
+        };
+        Checkpoint checkpoint = weights.Create(options.ThreadCount, progress, cancellationToken);
         ComputeBackend? backend = null;
         try
         {
+            DeviceChoice device = DeviceChoice.Make(config, checkpoint, options);
+            backend = device.Backend;
             bool isQuantized = checkpoint.HasQuantizedWeights;
-            backend = ComputeDevices.CreateBackend(config, isQuantized, options);
             Network network = new WeightBinder(checkpoint, backend, progress: null, cancellationToken).Bind();
             progress?.Report(new ModelLoadProgress(checkpoint.TotalBytes, checkpoint.TotalBytes, "ready"));
             return new KimiLinearModel(
-                RandomWeights.Name, checkpoint, backend, network, options.LatentCacheFor(isQuantized && backend is HostBackend));
+                RandomWeights.Name, checkpoint, device, network, options.LatentCacheFor(isQuantized && backend is HostBackend));
         }
         catch
         {

@@ -46,7 +46,7 @@ internal sealed class Network(
 
     private static void Observe(ForwardContext context, int layerIndex)
     {
-        if (context.Observer is { } observer)
+        if (context.Observer is IForwardObserver observer)
         {
             float[] hidden = new float[context.Batch.TokenCount * context.Backend.Config.HiddenDim];
             context.Backend.Download(context.Workspace.Hidden, hidden);

@@ -26,6 +26,11 @@ internal static unsafe class RandomValues
     // The lowest three bits of a bfloat16 are 1 to 6 percent of it.
     private const uint Q8ScaleSpread = 0x00070007;
 
+    // Magnitudes with the exponents 6 and 7 before the bias, 1/2 to 15/8, all mantissas and signs: the root of their mean square.
+    private const byte Float8Exponent = 0x30;
+    private const byte Float8Spread = 0x8F;
+    private const float Float8Deviation = 1.1588f;
+
     // Values of bfloat16 that one stream makes.
     private const int ChunkValues = 1 << 14;
 
@@ -46,8 +51,11 @@ internal static unsafe class RandomValues
             case DataType.PackedQ8:
                 FillQ8Tile(Tile(tensor, piece), tensor.Shape[1], deviation, random);
                 break;
+            case DataType.Float8E4M3:
+                FillFloat8(tensor, piece, deviation, random);
+                break;
             default:
-                Debug.Assert(tensor.DataType == DataType.BFloat16, "Random weights are packed or bfloat16.");
+                Debug.Assert(tensor.DataType == DataType.BFloat16, "Random weights are packed, 8-bit floats or bfloat16.");
                 long first = piece * ChunkValues;
                 long count = Math.Min(ChunkValues, tensor.Shape.ElementCount - first);
                 FillBFloat16((ushort*)tensor.Data + first, (int)count, mean, deviation, random);
@@ -104,6 +112,33 @@ internal static unsafe class RandomValues
                     .Store(header);
             }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FillFloat8(StoredTensor tensor, long piece, float deviation, RandomStream random)
+    {
+        if (piece == 0)
+        {
+            new Span<float>(tensor.Scales!.Data, (int)tensor.Scales.Shape.ElementCount).Fill(deviation / Float8Deviation);
+        }
+
+        long first = piece * ChunkValues;
+        int count = (int)Math.Min(ChunkValues, tensor.Shape.ElementCount - first);
+        byte* codes = tensor.Data + first;
+        int i = 0;
+        for (; i + Vector256<byte>.Count <= count; i += Vector256<byte>.Count)
+        {
+            Next().Store(codes + i);
+        }
+
+        Vector256<byte> rest = Next();
+        for (int lane = 0; i < count; i++, lane++)
+        {
+            codes[i] = rest[lane];
+        }
+
+        Vector256<byte> Next() =>
+            (random.Next().AsByte() & Vector256.Create(Float8Spread)) | Vector256.Create(Float8Exponent);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -12,9 +12,6 @@ internal sealed class RandomWeights(KimiLinearConfig config, WeightFormat format
     /// <summary>What messages call the weights, which have no folder.</summary>
     public const string Name = "random";
 
-    // As the published configuration initialises its matrices.
-    private const float MatrixDeviation = 0.02f;
-
     // As a layer of a few taps is usually initialised: the result is as large as the input.
     private const float ConvolutionDeviation = 0.3f;
 
@@ -32,12 +29,22 @@ internal sealed class RandomWeights(KimiLinearConfig config, WeightFormat format
 
     private static readonly (float Mean, float Deviation) One = (1, 0);
 
+    /// <summary>The standard deviation of the matrices; the default is that of the published configuration's initialisation.</summary>
+    public float MatrixDeviation { get; init; } = 0.02f;
+
+    /// <summary>
+    /// Whether matrices of equal shape have the same values in the same memory. It makes a large model for a device that copies
+    /// its weights without the memory to hold it twice.
+    /// </summary>
+    public bool SharesMatrices { get; init; }
+
     /// <summary>Makes the weights; nothing is left behind when that fails or is cancelled.</summary>
     /// <exception cref="InsufficientMemoryException">They would take more memory than this process may use.</exception>
     public Checkpoint Create(int threadCount, IProgress<ModelLoadProgress>? progress, CancellationToken cancellationToken)
     {
         IReadOnlyList<ExpectedTensor> expected = CheckpointSchema.Expected(config);
-        long total = expected.Sum(tensor => Align(PackingRecipe.ByteCount(format, tensor)));
+        ExpectedTensor[] own = SharesMatrices ? [.. expected.DistinctBy(MatrixOf)] : [.. expected];
+        long total = own.Sum(tensor => Align(PackingRecipe.ByteCount(format, tensor)));
         RequireMemory(total);
         List<NativeBuffer> memory = [];
         List<StoredTensor> tensors = [];
@@ -45,7 +52,7 @@ internal sealed class RandomWeights(KimiLinearConfig config, WeightFormat format
         try
         {
             // What belongs to one layer lies together and is used together.
-            foreach (IGrouping<string, ExpectedTensor> group in expected.GroupBy(tensor => GroupOf(tensor.Name)))
+            foreach (IGrouping<string, ExpectedTensor> group in own.GroupBy(tensor => GroupOf(tensor.Name)))
             {
                 int first = tensors.Count;
                 memory.Add(Place(group, tensors));
@@ -57,13 +64,32 @@ internal sealed class RandomWeights(KimiLinearConfig config, WeightFormat format
                 progress?.Report(new ModelLoadProgress(memory.Sum(buffer => buffer.ByteCount), total, $"making {group.Key}"));
             }
 
-            return Checkpoint.InMemory(Name, tensors, memory);
+            return Checkpoint.InMemory(Name, SharesMatrices ? Share(expected, tensors) : tensors, memory);
         }
         catch
         {
             memory.ForEach(buffer => buffer.Dispose());
             throw;
         }
+    }
+
+    // What tensors that share their values have in common; for all but matrices that is the name.
+    private (string Name, DataType Type, long Rows, long Columns) MatrixOf(ExpectedTensor tensor) => tensor.Shape.Rank == 2
+        ? ("", PackingRecipe.StoredTypeOf(format, tensor), tensor.Shape[0], tensor.Shape[1])
+        : (tensor.Name, default, 0, 0);
+
+    private unsafe List<StoredTensor> Share(IEnumerable<ExpectedTensor> expected, List<StoredTensor> made)
+    {
+        Dictionary<string, StoredTensor> byName = made.ToDictionary(tensor => tensor.Name);
+        List<StoredTensor> shared = [];
+        foreach (IGrouping<(string, DataType, long, long), ExpectedTensor> group in expected.GroupBy(MatrixOf))
+        {
+            StoredTensor first = byName[group.First().Name];
+            shared.AddRange(group.Select(
+                tensor => Stored(tensor.Name, first.DataType, first.Shape, first.Data)));
+        }
+
+        return shared;
     }
 
     private static long Align(long byteCount) => (byteCount + AlignmentBytes - 1) / AlignmentBytes * AlignmentBytes;
@@ -90,12 +116,22 @@ internal sealed class RandomWeights(KimiLinearConfig config, WeightFormat format
         foreach (ExpectedTensor tensor in group)
         {
             DataType type = PackingRecipe.StoredTypeOf(format, tensor);
-            StoredTensor stored = new(tensor.Name, type, tensor.Shape, at, Name);
+            StoredTensor stored = Stored(tensor.Name, type, tensor.Shape, at);
             tensors.Add(stored);
-            at += Align(stored.ByteCount);
+            at += Align(PackingRecipe.ByteCount(format, tensor));
         }
 
         return buffer;
+    }
+
+    // Scales lie behind the values.
+    private static unsafe StoredTensor Stored(string name, DataType type, Shape shape, byte* data)
+    {
+        StoredTensor stored = new(name, type, shape, data, Name);
+        return type == DataType.Float8E4M3
+            ? stored.WithScales(
+                new StoredTensor(name, DataType.Float32, Float8Scales.BlockShape(shape), data + stored.ByteCount, Name))
+            : stored;
     }
 
     private void Fill(StoredTensor tensor, int index, ParallelOptions parallel)
@@ -115,7 +151,7 @@ internal sealed class RandomWeights(KimiLinearConfig config, WeightFormat format
         }
     }
 
-    private static (float Mean, float Deviation) DistributionOf(StoredTensor tensor)
+    private (float Mean, float Deviation) DistributionOf(StoredTensor tensor)
     {
         string name = WeightNames.TryParseLayer(tensor.Name, out _, out string rest) ? rest : tensor.Name;
         return name switch

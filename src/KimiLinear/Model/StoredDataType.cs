@@ -19,7 +19,7 @@ public sealed record StoredDataType(DataType DataType, int TensorCount, long Val
                 group.Key,
                 group.Count(),
                 group.Sum(tensor => tensor.Shape.ElementCount),
-                group.Sum(tensor => tensor.ByteCount)))
+                group.Sum(tensor => tensor.TotalByteCount)))
             .OrderByDescending(type => type.ByteCount),
     ]);
 }

@@ -25,6 +25,7 @@ internal sealed class WeightBinder(
     {
         try
         {
+            backend.ExpectWeights(checkpoint.Tensors);
             Tensor embedding = Bind(WeightRole.Embedding, WeightNames.TokenEmbedding);
             DecoderLayer[] layers = new DecoderLayer[Config.LayerCount];
             int deltaLayers = 0;
@@ -32,14 +33,7 @@ internal sealed class WeightBinder(
             for (int i = 0; i < layers.Length; i++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                _layerPrefix = WeightNames.InLayer(i, "");
-                IAttention attention = Config.LayerKinds[i] == LayerKind.KimiDelta
-                    ? new KimiDeltaAttention(BindKimiDelta(), deltaLayers++)
-                    : new MultiHeadLatentAttention(BindLatentAttention(), latentLayers++);
-                IFeedForward feedForward = Config.SparseLayers[i]
-                    ? new SparseMoe(BindSparseMoe(), i)
-                    : new GatedMlp(BindDenseMlp());
-                layers[i] = new DecoderLayer(attention, feedForward);
+                layers[i] = BindLayer(i, Config.LayerKinds[i] == LayerKind.KimiDelta ? deltaLayers++ : latentLayers++);
                 progress?.Report(new ModelLoadProgress(_boundBytes, _totalBytes, $"binding layer {i + 1} of {layers.Length}"));
             }
 
@@ -53,6 +47,38 @@ internal sealed class WeightBinder(
             _bound.ForEach(tensor => tensor.Dispose());
             throw;
         }
+    }
+
+    /// <summary>Binds one layer and, where it is the first, the embedding; what was bound is freed again when that fails.</summary>
+    /// <returns>The layer, which counts as the first of its kind; the embedding; and all that was bound.</returns>
+    public (DecoderLayer Layer, Tensor? Embedding, IReadOnlyList<Tensor> Weights) BindAlone(int layerIndex)
+    {
+        try
+        {
+            string prefix = WeightNames.InLayer(layerIndex, "");
+            backend.ExpectWeights(checkpoint.Tensors.Where(tensor =>
+                tensor.Name.StartsWith(prefix, StringComparison.Ordinal)
+                || (layerIndex == 0 && tensor.Name == WeightNames.TokenEmbedding)));
+            Tensor? embedding = layerIndex == 0 ? Bind(WeightRole.Embedding, WeightNames.TokenEmbedding) : null;
+            return (BindLayer(layerIndex, indexOfKind: 0), embedding, _bound);
+        }
+        catch
+        {
+            _bound.ForEach(tensor => tensor.Dispose());
+            throw;
+        }
+    }
+
+    private DecoderLayer BindLayer(int layerIndex, int indexOfKind)
+    {
+        _layerPrefix = WeightNames.InLayer(layerIndex, "");
+        IAttention attention = Config.LayerKinds[layerIndex] == LayerKind.KimiDelta
+            ? new KimiDeltaAttention(BindKimiDelta(), indexOfKind)
+            : new MultiHeadLatentAttention(BindLatentAttention(), indexOfKind);
+        IFeedForward feedForward = Config.SparseLayers[layerIndex]
+            ? new SparseMoe(BindSparseMoe(), layerIndex)
+            : new GatedMlp(BindDenseMlp());
+        return new DecoderLayer(attention, feedForward);
     }
 
     private KimiDeltaWeights BindKimiDelta() => new()
@@ -69,10 +95,10 @@ internal sealed class WeightBinder(
         QueryConvolution = Bind(WeightRole.Convolution, WeightNames.KimiDelta.QueryConvolution),
         KeyConvolution = Bind(WeightRole.Convolution, WeightNames.KimiDelta.KeyConvolution),
         ValueConvolution = Bind(WeightRole.Convolution, WeightNames.KimiDelta.ValueConvolution),
-        DecayGateUp = Bind(WeightRole.Projection, WeightNames.KimiDelta.DecayGateUp),
+        DecayGateUp = Bind(WeightRole.WithinAttention, WeightNames.KimiDelta.DecayGateUp),
         DecayLog = Bind(WeightRole.Vector, WeightNames.KimiDelta.DecayLog),
         DecayBias = Bind(WeightRole.Vector, WeightNames.KimiDelta.DecayBias),
-        OutputGateUp = Bind(WeightRole.Projection, WeightNames.KimiDelta.OutputGateUp),
+        OutputGateUp = Bind(WeightRole.WithinAttention, WeightNames.KimiDelta.OutputGateUp),
         OutputNorm = Bind(WeightRole.Vector, WeightNames.KimiDelta.OutputNorm),
         Output = Bind(WeightRole.Projection, WeightNames.KimiDelta.Output),
     };
@@ -82,7 +108,7 @@ internal sealed class WeightBinder(
         Norm = Bind(WeightRole.Vector, WeightNames.InputNorm),
         Projection = Bind(WeightRole.Projection, WeightNames.LatentAttention.Query, WeightNames.LatentAttention.KeyValueDown),
         LatentNorm = Bind(WeightRole.Vector, WeightNames.LatentAttention.LatentNorm),
-        KeyValueUp = Bind(WeightRole.Projection, WeightNames.LatentAttention.KeyValueUp),
+        KeyValueUp = Bind(WeightRole.WithinAttention, WeightNames.LatentAttention.KeyValueUp),
         Output = Bind(WeightRole.Projection, WeightNames.LatentAttention.Output),
     };
 

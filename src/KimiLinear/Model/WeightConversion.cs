@@ -46,8 +46,7 @@ internal sealed unsafe class WeightConversion
             for (int i = 0; i < _concerned.Length; i++)
             {
                 StoredTensor source = _concerned[i];
-                converted.Add(source.Name, new StoredTensor(
-                    source.Name, TargetType(source), source.Shape, memory.Data + offsets[i], source.FilePath));
+                converted.Add(source.Name, Target(source, memory.Data + offsets[i]));
             }
 
             Fill(converted, threadCount, progress, cancellationToken);
@@ -61,6 +60,17 @@ internal sealed unsafe class WeightConversion
             memory.Dispose();
             throw;
         }
+    }
+
+    // Scales lie behind the values.
+    private StoredTensor Target(StoredTensor source, byte* memory)
+    {
+        DataType type = TargetType(source);
+        StoredTensor target = new(source.Name, type, source.Shape, memory, source.FilePath);
+        return type == DataType.Float8E4M3
+            ? target.WithScales(new StoredTensor(
+                source.Name, DataType.Float32, Float8Scales.BlockShape(source.Shape), memory + target.ByteCount, source.FilePath))
+            : target;
     }
 
     private DataType TargetType(StoredTensor tensor) => PackingRecipe.TargetType(_format, tensor);
@@ -90,14 +100,24 @@ internal sealed unsafe class WeightConversion
         long total = SourceBytes;
         long read = 0;
         long written = 0;
+        long writtenScales = 0;
         using ConversionPipeline pipeline = new(threadCount);
         pipeline.Run(
             _concerned.SelectMany(source => RowChunk.Of(source, TargetType(source))),
             (chunk, bytes) =>
             {
-                written = chunk.FirstRow == 0 ? 0 : written;
-                bytes.CopyTo(new Span<byte>(converted[chunk.Source.Name].Data + written, bytes.Length));
-                written += bytes.Length;
+                StoredTensor target = converted[chunk.Source.Name];
+                (written, writtenScales) = chunk.FirstRow == 0 ? (0, 0) : (written, writtenScales);
+                ReadOnlySpan<byte> values = bytes[..(int)chunk.TargetValueBytes];
+                values.CopyTo(new Span<byte>(target.Data + written, values.Length));
+                written += values.Length;
+                if (target.Scales is not null)
+                {
+                    ReadOnlySpan<byte> scales = bytes[values.Length..];
+                    scales.CopyTo(new Span<byte>(target.Scales.Data + writtenScales, scales.Length));
+                    writtenScales += scales.Length;
+                }
+
                 read += chunk.SourceBytes;
                 progress?.Report(new ModelLoadProgress(read, total, "converting weights"));
             },

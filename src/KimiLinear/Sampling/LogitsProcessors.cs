@@ -6,7 +6,9 @@ internal static class LogitsProcessors
     /// <summary>Builds the chain; a step that would change nothing is left out.</summary>
     /// <param name="options">What the request asks for.</param>
     /// <param name="vocabularySize">The number of logits (N).</param>
-    public static ILogitsProcessor[] Build(SamplingOptions options, int vocabularySize)
+    /// <param name="constraint">What the reply is held to, or <see langword="null"/>.</param>
+    public static ILogitsProcessor[] Build(
+        SamplingOptions options, int vocabularySize, ReplyConstraint? constraint = null)
     {
         List<ILogitsProcessor> chain = [];
 
@@ -26,6 +28,12 @@ internal static class LogitsProcessors
         }
 
         chain.AddRange(options.Processors.Select(processor => new UserProcessor(processor)));
+
+        // Last of all that may allow or forbid a token: a demanded token does not break the grammar.
+        if (constraint is not null)
+        {
+            chain.Add(constraint);
+        }
 
         if (!options.IsGreedy)
         {

@@ -16,16 +16,20 @@ internal sealed class Sampler
     private readonly Xoshiro256 _random;
     private readonly int _vocabularySize;
     private readonly float[]? _modelLogits;
+    private readonly bool _isConstrained;
 
     /// <summary>Initializes a new instance of the <see cref="Sampler"/> class.</summary>
     /// <param name="options">How tokens are drawn.</param>
     /// <param name="vocabularySize">The number of logits (N).</param>
     /// <param name="computeLogProbabilities">Whether <see cref="Sample"/> reports log-probabilities.</param>
+    /// <param name="constraint">What the reply is held to; <see langword="null"/> for nothing.</param>
     /// <exception cref="ArgumentOutOfRangeException">The logit bias names a token the model does not have.</exception>
-    public Sampler(SamplingOptions options, int vocabularySize, bool computeLogProbabilities = false)
+    public Sampler(
+        SamplingOptions options, int vocabularySize, bool computeLogProbabilities = false, ReplyConstraint? constraint = null)
     {
         options.RequireTokenIdsBelow(vocabularySize);
-        _processors = LogitsProcessors.Build(options, vocabularySize);
+        _processors = LogitsProcessors.Build(options, vocabularySize, constraint);
+        _isConstrained = constraint is not null;
         _isGreedy = options.IsGreedy;
         _random = new Xoshiro256(options.Seed ?? DrawSeed());
         _vocabularySize = vocabularySize;
@@ -57,7 +61,7 @@ internal sealed class Sampler
         float max = LogitsArithmetic.Max(logits);
         if (float.IsNegativeInfinity(max))
         {
-            ThrowAllForbidden();
+            ThrowAllForbidden(_isConstrained);
         }
 
         int tokenId = _isGreedy ? LogitsArithmetic.IndexOf(logits, max) : Draw(logits, max);
@@ -118,7 +122,8 @@ internal sealed class Sampler
             "Its weights are damaged or its arithmetic overflowed; check the checkpoint's files.");
 
     [DoesNotReturn]
-    private static void ThrowAllForbidden() =>
+    private static void ThrowAllForbidden(bool isConstrained) =>
         throw new InvalidOperationException(
-            "Every token is forbidden, so none can be drawn. Logit bias and logits processors must leave at least one.");
+            "Every token is forbidden, so none can be drawn. Logit bias and logits processors must leave at least one"
+            + (isConstrained ? " of those that the grammar of the reply allows next." : "."));
 }

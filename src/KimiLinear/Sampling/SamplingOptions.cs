@@ -5,7 +5,8 @@ namespace KimiLinear.Sampling;
 
 /// <summary>How the next token is drawn from the logits.</summary>
 /// <remarks>
-/// The order is fixed: logit bias, repetition penalty, frequency and presence penalty, <see cref="Processors"/>, temperature,
+/// The order is fixed: logit bias, repetition penalty, frequency and presence penalty, <see cref="Processors"/>, the grammar
+/// of the reply if it has one, temperature,
 /// top-k, top-p, min-p, draw. Each step sees what the ones before it left. Wherever scores tie, the lower token id goes first.
 /// A property that is set to a value outside its range throws <see cref="ArgumentOutOfRangeException"/>. Immutable.
 /// </remarks>

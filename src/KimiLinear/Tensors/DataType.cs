@@ -15,7 +15,9 @@ public enum DataType
     /// <summary>IEEE double precision, 8 bytes.</summary>
     Float64,
 
-    /// <summary>Four exponent and three mantissa bits without infinities, 1 byte.</summary>
+    /// <summary>
+    /// Four exponent and three mantissa bits without infinities, 1 byte; weights share a scale: a block, a row or all.
+    /// </summary>
     Float8E4M3,
 
     /// <summary>Signed integer, 4 bytes.</summary>

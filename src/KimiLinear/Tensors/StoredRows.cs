@@ -38,6 +38,9 @@ internal static unsafe class StoredRows
             case DataType.PackedQ4 or DataType.PackedQ8:
                 PackedRows.Read(tensor.DataType, tensor.Data, (int)columns, firstRow, rowCount, destination);
                 break;
+            case DataType.Float8E4M3 when tensor.Scales is not null:
+                Float8Rows.Read(tensor, firstRow, rowCount, destination);
+                break;
             case DataType type when GgufBlocks.Holds(type):
                 GgufBlocks.Decode(type, tensor.Data + (first / type.BlockLength() * type.BlockBytes()), count, destination);
                 break;

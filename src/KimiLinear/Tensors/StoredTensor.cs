@@ -28,13 +28,27 @@ internal sealed unsafe class StoredTensor
     /// <summary>First byte of the values, row-major.</summary>
     public byte* Data { get; }
 
+    /// <summary>Bytes of the values, without <see cref="Scales"/>.</summary>
     public long ByteCount => PackedLayout.IsPacked(DataType)
         ? PackedLayout.ByteCount(DataType, Shape)
         : DataType.ByteCount(Shape.ElementCount);
+
+    /// <summary>
+    /// What the values are to be multiplied with, as <see cref="Float8Scales"/> says; matrices of 8-bit floats have such scales,
+    /// others have none.
+    /// </summary>
+    public StoredTensor? Scales { get; private init; }
+
+    /// <summary>Bytes of the values and of <see cref="Scales"/>.</summary>
+    public long TotalByteCount => ByteCount + (Scales?.ByteCount ?? 0);
 
     /// <summary>Whether the values lie in a mapped file, whose pages may be given up once they have been read.</summary>
     public bool IsMapped { get; init; }
 
     /// <summary>The file the tensor lies in, for messages.</summary>
     public string FilePath { get; }
+
+    /// <summary>The same tensor with its scales.</summary>
+    public StoredTensor WithScales(StoredTensor scales) =>
+        new(Name, DataType, Shape, Data, FilePath) { IsMapped = IsMapped, Scales = scales };
 }

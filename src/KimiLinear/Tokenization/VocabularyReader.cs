@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace KimiLinear.Tokenization;
 
@@ -27,7 +28,7 @@ internal static class VocabularyReader
                 path);
         }
 
-        if (new FileInfo(path).Length is long fileBytes and > MaxFileBytes)
+        if (LengthOf(path) is long fileBytes and > MaxFileBytes)
         {
             throw new TokenizerFormatException(
                 string.Create(
@@ -55,6 +56,13 @@ internal static class VocabularyReader
 
         RequireSingleBytes(vocabulary, path);
         return vocabulary;
+    }
+
+    // Of what a link leads to: in a download cache the file is one.
+    private static long LengthOf(string path)
+    {
+        using SafeFileHandle file = File.OpenHandle(path);
+        return RandomAccess.GetLength(file);
     }
 
     private static void ReadLine(ReadOnlySpan<byte> line, byte[] token, Vocabulary vocabulary, string path, int lineNumber)

@@ -5,7 +5,8 @@ namespace KimiLinear.ToolCalls;
 /// <see cref="Add"/>, then <see cref="TryRead"/> until it fails. At most the beginning of one marker is held back, so the work is
 /// linear in the text.
 /// </remarks>
-internal sealed class MarkerScanner
+/// <param name="spellings">What is a marker; none is the beginning of another.</param>
+internal sealed class MarkerScanner(IReadOnlyList<MarkerSpelling> spellings)
 {
     /// <summary>Every accepted spelling. None is the beginning of another.</summary>
     internal static readonly MarkerSpelling[] Spellings =
@@ -68,7 +69,7 @@ internal sealed class MarkerScanner
 
             start += open;
             ReadOnlySpan<char> rest = _text.AsSpan(start);
-            foreach ((string spelling, ToolCallMarker spelled) in Spellings)
+            foreach ((string spelling, ToolCallMarker spelled) in spellings)
             {
                 if (rest.StartsWith(spelling, StringComparison.Ordinal))
                 {

@@ -16,12 +16,17 @@ namespace KimiLinear.ToolCalls;
 /// so are white space alone after a section and markers out of place. A call whose tool cannot be told comes back as text,
 /// markers included.
 /// </para>
+/// <para>
+/// With a tokenizer, tokens are markers and text is text: what ordinary tokens spell is never a marker that has a token of its
+/// own, and nothing in arguments is one. Without, every marker that the text spells counts.
+/// </para>
 /// </remarks>
 public sealed class ToolCallParser
 {
     private readonly ToolNameResolver _resolver;
     private readonly Dictionary<int, MarkerSpelling> _markersById;
-    private readonly MarkerScanner _scanner = new();
+    private readonly MarkerScanner _scanner;
+    private readonly bool _endsCallsById;
     private readonly List<ToolCallEvent> _events = [];
     private readonly StringBuilder _header = new();
     private readonly StringBuilder _arguments = new();
@@ -50,6 +55,8 @@ public sealed class ToolCallParser
         ArgumentNullException.ThrowIfNull(tools);
         _resolver = new ToolNameResolver(tools);
         _markersById = markersById;
+        _endsCallsById = markersById.Values.Any(spelling => spelling.Marker == ToolCallMarker.CallEnd);
+        _scanner = new MarkerScanner([.. MarkerScanner.Spellings.Where(spelling => !markersById.ContainsValue(spelling))]);
     }
 
     private enum Place
@@ -91,8 +98,8 @@ public sealed class ToolCallParser
     /// <summary>Reads the next token of the reply. A token that is a marker is recognised by its id.</summary>
     /// <param name="tokenId">The token.</param>
     /// <param name="text">
-    /// The text that became certain with this token, as an incremental detokenizer gives it; for a marker, with or without the
-    /// marker itself.
+    /// The text that became certain with this token, as a generator or an incremental detokenizer gives it; for a marker, with or
+    /// without the marker itself.
     /// </param>
     /// <returns>What can be told now, in order; valid until the next call.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="text"/> is <see langword="null"/>.</exception>
@@ -173,7 +180,8 @@ public sealed class ToolCallParser
         _scanner.Add(text);
         while (_scanner.TryRead(out string piece, out ToolCallMarker? marker))
         {
-            if (marker is { } found)
+            // Arguments end with a token where there is one; what they spell is theirs.
+            if (marker is { } found && !(_place == Place.Arguments && _endsCallsById))
             {
                 AcceptMarker(found, piece);
             }

@@ -35,18 +35,19 @@ internal sealed partial class ToolNameResolver
     /// <summary>
     /// The name of the tool that <paramref name="id"/> names, or <see langword="null"/> if it names no declared one.
     /// </summary>
-    public string? FromId(string id)
+    public string? FromId(string id) => (Resolve(id.Trim()) ?? Resolve(Whitespace().Replace(id, "")))?.Name;
+
+    private ToolDeclaration? Resolve(string id)
     {
-        string compact = Whitespace().Replace(id, "");
-        string stem = ColonIndex().Replace(compact, "");
-        ToolDeclaration? tool = Find(WithoutPrefix(stem)) ?? Find(stem) ?? Find(WithoutPrefix(compact)) ?? Find(compact);
+        string stem = ColonIndex().Replace(id, "");
+        ToolDeclaration? tool = Find(WithoutPrefix(stem)) ?? Find(stem) ?? Find(WithoutPrefix(id)) ?? Find(id);
         if (tool is null && stem.StartsWith(UnderscorePrefix, StringComparison.Ordinal))
         {
             string body = stem[UnderscorePrefix.Length..];
             tool = FindSanitized(UnderscoreIndex().Replace(body, "")) ?? FindSanitized(body);
         }
 
-        return (tool ?? Find(stem[(stem.LastIndexOf('.') + 1)..]))?.Name;
+        return tool ?? Find(stem[(stem.LastIndexOf('.') + 1)..]);
     }
 
     /// <summary>

@@ -2,6 +2,7 @@
 #include "arithmetic.h"
 
 extern "C" float exponential_of(float x) { return exponential(x); }
+extern "C" float power_of_two_of(float x) { return powerOfTwo(x); }
 extern "C" float softplus_of(float x) { return softplus(x); }
 extern "C" float sigmoid_of(float x) { return sigmoid(x); }
 extern "C" unsigned short bfloat16_of(float x) { return toBFloat16(x); }

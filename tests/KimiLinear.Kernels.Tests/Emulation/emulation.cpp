@@ -1,6 +1,10 @@
 // Runs the blocks of a launch one after the other, the threads of a block as fibres. No library is used.
 #include "emulation.h"
 
+// Rows of matrices that the last launch loaded from banks that others of the same matrix lie in.
+extern "C" long bank_conflicts;
+long bank_conflicts;
+
 namespace
 {
 constexpr int MaxThreads = 1024;
@@ -15,6 +19,33 @@ constexpr int LockstepOrder = 3;
 constexpr unsigned char Poison = 0xFF;
 constexpr int GuardBytes = 4096;
 
+// What goes wrong in a block.
+constexpr int Deadlock = 1;
+constexpr int SharedOverflow = 2;
+constexpr int ImpossibleLaunch = 3;
+constexpr int BadWideAddress = 4;
+constexpr int LostCopies = 5;
+
+constexpr int CopyBytes = 16;
+constexpr int MaxCopies = 256;
+
+// A copy that has begun.
+struct Copy
+{
+    unsigned char* shared;
+    const unsigned char* global;
+    int bytes;
+    long group;
+};
+
+// The copies of one thread, in the order in which they began.
+struct Copies
+{
+    int count;
+    long groups; // those committed
+    Copy copies[MaxCopies];
+};
+
 struct Fibre
 {
     void* stack; // where its registers were put when it stopped
@@ -24,13 +55,15 @@ struct Fibre
 };
 
 Fibre fibres[MaxThreads];
+Copies copies[MaxThreads];
+int fault; // the first of the block, or 0
 void* scheduler;
 void (*kernel)(const void*);
 const void* kernelArguments;
 
 long blockArrivals;
 long warpArrivals[MaxWarps];
-unsigned exchanged[MaxWarps][2][WarpSize];
+emulation::Words exchanged[MaxWarps][2];
 
 alignas(64) unsigned char stacks[MaxThreads][StackBytes];
 alignas(256) unsigned char sharedBytes[MaxSharedBytes + GuardBytes];
@@ -43,12 +76,19 @@ extern "C" __attribute__((naked)) void switchStack(void** from, void* to)
         "popq %r15\n popq %r14\n popq %r13\n popq %r12\n popq %rbx\n popq %rbp\n ret");
 }
 
+void setFault(int found) { fault = fault == 0 ? found : fault; }
+
 void wait() { switchStack(&fibres[emulation::place.thread].stack, scheduler); }
 
 extern "C" void runFibre()
 {
     kernel(kernelArguments);
     fibres[emulation::place.thread].isDone = true;
+    if (copies[emulation::place.thread].count > 0)
+    {
+        setFault(LostCopies);
+    }
+
     wait();
 }
 
@@ -65,6 +105,8 @@ void prepareFibre(int thread)
     top[6] = (void*)runFibre;
     top[7] = nullptr;
     fibres[thread] = {top, 0, 0, false};
+    copies[thread].count = 0;
+    copies[thread].groups = 0;
 }
 
 bool canRun(int thread)
@@ -127,10 +169,11 @@ int runWarp(int warp, int order)
     return hasMoved ? ended : -1;
 }
 
-// 0, or 1 when threads wait for others that never come: they ended, or wait elsewhere.
+// Threads may wait for others that never come: they ended, or wait elsewhere.
 int runBlock(int order)
 {
     int threads = emulation::place.threads;
+    fault = 0;
     blockArrivals = 0;
     for (int warp = 0; warp < MaxWarps; warp++)
     {
@@ -161,11 +204,11 @@ int runBlock(int order)
 
         if (!hasMoved)
         {
-            return 1;
+            return Deadlock;
         }
     }
 
-    return 0;
+    return fault;
 }
 
 void poison(unsigned char* bytes, int count)
@@ -190,20 +233,112 @@ void barrier()
 }
 
 // Two sets of places, because a lane may come to the next exchange while others have yet to read from this one.
-unsigned exchange(unsigned value, int lane)
+const Words& exchange(const unsigned* values, int count)
 {
     int thread = place.thread;
     int warp = thread / WarpSize;
-    int set = (int)(fibres[thread].exchanges++ & 1);
-    exchanged[warp][set][thread % WarpSize] = value;
+    Words& words = exchanged[warp][fibres[thread].exchanges++ & 1];
+    for (int i = 0; i < count; i++)
+    {
+        words[i][thread % WarpSize] = values[i];
+    }
+
     warpArrivals[warp]++;
     wait();
-    return exchanged[warp][set][lane];
+    return words;
+}
+
+bool requireShared(const void* address)
+{
+    long offset = (const unsigned char*)address - sharedBytes;
+    bool isGood = offset >= 0 && offset < MaxSharedBytes && offset % CopyBytes == 0;
+    if (!isGood)
+    {
+        setFault(BadWideAddress);
+    }
+
+    return isGood;
+}
+
+// The eight rows of a matrix are loaded at once where they lie in eight different eighths of the 128 bytes of all banks.
+void countConflicts(const Words& rows, int matrix)
+{
+    unsigned met = 0;
+    for (int row = matrix * 8; row < matrix * 8 + 8; row++)
+    {
+        unsigned bank = 1u << (rows[0][row] / CopyBytes % 8);
+        bank_conflicts += (met & bank) != 0 ? 1 : 0;
+        met |= bank;
+    }
+}
+
+// Sums in ascending order, rounded after every product (which is exact): no order of the GPU loses more, but for cut sums.
+void multiplyMatrices(const unsigned (&factors)[6], float (&sums)[4])
+{
+    const Words& words = exchange(factors, 6);
+    int lane = place.thread % WarpSize;
+    auto half = [&](int word, int owner, int k)
+    {
+        unsigned both = words[word][owner];
+        return __builtin_bit_cast(float, k % 2 == 0 ? both << 16 : both & 0xFFFF0000u);
+    };
+    for (int i = 0; i < 4; i++)
+    {
+        int row = lane / 4 + i / 2 * 8;
+        int column = lane % 4 * 2 + i % 2;
+        for (int k = 0; k < 16; k++)
+        {
+            int t = k % 8 / 2;
+            float a = half(row / 8 + k / 8 * 2, row % 8 * 4 + t, k);
+            float b = half(4 + k / 8, column * 4 + t, k);
+            sums[i] += a * b;
+        }
+    }
+}
+
+// The GPU may copy at any time between this and the wait: what was there is gone now, and what shall be there is not there yet.
+void copyAsync(void* shared, const void* global, int bytes)
+{
+    Copies& own = copies[place.thread];
+    bool isGood = (unsigned long)global % CopyBytes == 0 && bytes >= 0 && bytes <= CopyBytes;
+    if (!requireShared(shared) || !isGood || own.count == MaxCopies)
+    {
+        setFault(own.count == MaxCopies ? LostCopies : BadWideAddress);
+        return;
+    }
+
+    poison((unsigned char*)shared, CopyBytes);
+    own.copies[own.count++] = {(unsigned char*)shared, (const unsigned char*)global, bytes, own.groups};
+}
+
+void commitCopies() { copies[place.thread].groups++; }
+
+void waitForCopies(int groups)
+{
+    Copies& own = copies[place.thread];
+    int left = 0;
+    for (int i = 0; i < own.count; i++)
+    {
+        const Copy& copy = own.copies[i];
+        if (copy.group >= own.groups - groups)
+        {
+            own.copies[left++] = copy;
+            continue;
+        }
+
+        for (int byte = 0; byte < CopyBytes; byte++)
+        {
+            ((volatile unsigned char*)copy.shared)[byte] = byte < copy.bytes ? copy.global[byte] : 0;
+        }
+    }
+
+    own.count = left;
 }
 }
 
 // Runs a kernel. Returns 0; 1 when threads wait for each other in vain; 2 when shared memory was written past its end;
-// 3 when the launch has more threads than the kernel was compiled for, or more shared memory than there is.
+// 3 when the launch has more threads than the kernel was compiled for, or more shared memory than there is; 4 when a copy or a
+// matrix does not begin at a multiple of 16 bytes, or not where it must; 5 when copies began that nobody waited for, or too many.
 extern "C" int emulate(
     void (*entry)(const void*),
     const void* arguments,
@@ -215,11 +350,12 @@ extern "C" int emulate(
 {
     if (threads > maxThreads || threads > MaxThreads || sharedSize > MaxSharedBytes)
     {
-        return 3;
+        return ImpossibleLaunch;
     }
 
     kernel = entry;
     kernelArguments = arguments;
+    bank_conflicts = 0;
     int blocks = grid[0] * grid[1] * grid[2];
     for (int i = 0; i < blocks; i++)
     {
@@ -235,7 +371,7 @@ extern "C" int emulate(
         {
             if (sharedBytes[sharedSize + guard] != Poison)
             {
-                return 2;
+                return SharedOverflow;
             }
         }
     }

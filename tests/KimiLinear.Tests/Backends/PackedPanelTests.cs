@@ -200,20 +200,46 @@ public sealed unsafe class PackedPanelTests
                 return;
             }
 
-            for (int tile = 0; tile < WeightPanel.TileCount; tile++)
+            // The first block apart from the others, which add to its sums.
+            MultiplyBlocks<TSimd, TVector, TIntegers, TInteger, TDot>(panel, 0, 1, x, sums);
+            MultiplyBlocks<TSimd, TVector, TIntegers, TInteger, TDot>(panel, 1, panel.BlockCount - 1, x, sums);
+        }
+
+        private static void MultiplyBlocks<TSimd, TVector, TIntegers, TInteger, TDot>(
+            WeightPanel panel, int firstBlock, int blockCount, QuantizedRows x, float* sums)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+            where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+            where TInteger : struct
+            where TDot : struct, IPanelDot
+        {
+            const int LastTile = WeightPanel.TileCount - 1;
+            const int TileSums = RowGroup * PackedLayout.TileRows;
+            for (int lane = 0; lane < PackedLayout.TileRows; lane += 2 * TIntegers.Lanes)
             {
-                for (int lane = 0; lane < PackedLayout.TileRows; lane += 2 * TIntegers.Lanes)
+                for (int row = 0; row < RowGroup; row += 2)
                 {
-                    PanelKernel<TSimd, TVector, TIntegers, TInteger>.TwoVectors<TDot>(
+                    PanelKernel<TSimd, TVector, TIntegers, TInteger>.SixVectors<TDot>(
                         panel,
-                        tile,
                         lane,
-                        x.Codes(0),
-                        x.Codes(1),
-                        x.Codes(2),
-                        x.Codes(3),
-                        sums + (tile * RowGroup * PackedLayout.TileRows) + lane);
+                        firstBlock,
+                        blockCount,
+                        x.Codes(row),
+                        x.Codes(row + 1),
+                        sums + (row * PackedLayout.TileRows) + lane);
                 }
+
+                PanelKernel<TSimd, TVector, TIntegers, TInteger>.TwoVectors<TDot>(
+                    panel,
+                    LastTile,
+                    lane,
+                    firstBlock,
+                    blockCount,
+                    x.Codes(0),
+                    x.Codes(1),
+                    x.Codes(2),
+                    x.Codes(3),
+                    sums + (LastTile * TileSums) + lane);
             }
         }
 

@@ -63,6 +63,29 @@ public sealed class ModelLocationTests : IDisposable
         Assert.Contains(_folder.File("none.gguf"), exception.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("org/name", true)]
+    [InlineData("no/such/folder", false)]
+    public void Find_NameOnTheHub_SaysWhoKnowsThose(string path, bool isName)
+    {
+        DirectoryNotFoundException exception = Assert.Throws<DirectoryNotFoundException>(() => ModelLocation.Find(path));
+
+        Assert.Equal(isName, exception.Message.Contains("ModelHub", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("models--org--name/snapshots/0123456789abcdef0123456789abcdef01234567", "org/name")]
+    [InlineData("models--org--name/other/0123456789abcdef0123456789abcdef01234567", "0123456789abcdef0123456789abcdef01234567")]
+    [InlineData("datasets--org--name/snapshots/0123", "0123")]
+    [InlineData("models--name/snapshots/0123", "0123")]
+    public void Find_FolderOfTheHubsCache_IsNamedLikeTheModel(string folder, string name)
+    {
+        Directory.CreateDirectory(_folder.File(folder));
+
+        Assert.Equal(name, ModelLocation.Find(_folder.File(folder)).Name);
+        Assert.Equal(name, ModelLocation.Find(_folder.File(folder) + Path.DirectorySeparatorChar).Name);
+    }
+
     [Fact]
     public void LoadConfig_FileThatIsNoGguf_SaysWhatToPointTo()
     {

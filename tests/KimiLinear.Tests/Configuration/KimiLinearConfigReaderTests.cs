@@ -36,6 +36,42 @@ public sealed class KimiLinearConfigReaderTests
     [InlineData(
         "quantization_config", """{"quant_method":"kimi-linear","version":1,"block_columns":32}""",
         "quantization_config.tile_rows", "required")]
+    [InlineData(
+        "quantization_config", """{"quant_method":"fp8","weight_block_size":[64,128]}""",
+        "quantization_config.weight_block_size", "[64, 128]")]
+    [InlineData(
+        "quantization_config", """{"quant_method":"fp8","activation_scheme":"static"}""",
+        "quantization_config.activation_scheme", "must be dynamic")]
+    [InlineData("quantization_config", """{"quant_method":"fp8","fmt":"e5m2"}""", "quantization_config.fmt", "must be e4m3")]
+    [InlineData(
+        "quantization_config", """{"quant_method":"compressed-tensors","format":"nvfp4-pack-quantized"}""",
+        "compressed-tensors", "nvfp4-pack-quantized")]
+    [InlineData(
+        "quantization_config",
+        """{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"g":{"weights":{"num_bits":4}}}}""",
+        "quantization_config.config_groups.g.weights.num_bits", "from 8 to 8")]
+    [InlineData(
+        "quantization_config",
+        """
+        {"quant_method":"compressed-tensors","format":"float-quantized",
+         "config_groups":{"g":{"weights":{"strategy":"group"}}}}
+        """,
+        "quantization_config.config_groups.g.weights.strategy", "tensor or channel or block")]
+    [InlineData(
+        "quantization_config",
+        """
+        {"quant_method":"compressed-tensors","format":"float-quantized",
+         "config_groups":{"g":{"input_activations":{"dynamic":false}}}}
+        """,
+        "quantization_config.config_groups.g.input_activations.dynamic", "must be true")]
+    [InlineData(
+        "quantization_config",
+        """{"quant_method":"compressed-tensors","format":"float-quantized","kv_cache_scheme":{"num_bits":8}}""",
+        "quantization_config.kv_cache_scheme", "must be absent")]
+    [InlineData(
+        "quantization_config",
+        """{"quant_method":"compressed-tensors","format":"float-quantized","sparsity_config":{"format":"sparse-24"}}""",
+        "quantization_config.sparsity_config.format", "must be dense")]
     [InlineData("linear_attn_config", "[]", "[]", "an object")]
     [InlineData("linear_attn_config.num_heads", "\"32\"", "\"32\"", "a string")]
     [InlineData("linear_attn_config.head_dim", "0", "0", "from 1")]

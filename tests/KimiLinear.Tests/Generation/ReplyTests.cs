@@ -76,6 +76,23 @@ public sealed class ReplyTests
         Assert.DoesNotContain(" no", Tokenizer.Decode(reply.TokenIds), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("A<", "A<|im_middle|>B")] // would end inside the special token
+    [InlineData("|im", "A<|im_middle|>B")] // lies in it
+    [InlineData("A<|im_middle|>B", "A<|im_middle|>B")] // across it
+    [InlineData(">B", "A<|im_middle|>B")] // begins in it
+    [InlineData("B", "A<|im_middle|>")]
+    public void Next_StopSequenceAndASpecialToken_MatchesNoneOfIt(string stop, string expected)
+    {
+        int[] ids = Tokenizer.Encode("A<|im_middle|>B", allowSpecialTokens: true);
+        Reply reply = Start(new GenerationOptions { MaxTokens = ids.Length, StopSequences = [stop], IncludeSpecialTokens = true });
+
+        GeneratedToken[] tokens = Feed(reply, ids);
+
+        Assert.Equal(expected, Text(tokens));
+        Assert.EndsWith("<|im_middle|>", tokens[1].Text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Next_StopSequenceAtTheTokenLimit_IsTheStopSequence()
     {

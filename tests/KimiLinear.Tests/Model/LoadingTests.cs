@@ -27,6 +27,7 @@ public sealed class LoadingTests
     [InlineData(WeightFormat.BFloat16)]
     [InlineData(WeightFormat.Q8)]
     [InlineData(WeightFormat.Q4)]
+    [InlineData(WeightFormat.Float8)]
     public void Load_Converting_ReportsProgressThatNeverFallsAndEndsAtOne(WeightFormat format)
     {
         Reports reports = new();

@@ -178,7 +178,7 @@ public sealed class ModelPackerTests
             stream.SetLength(stream.Length / 2);
         }
 
-        File.AppendAllText(Path.Combine(partial, "packing.journal"), "tensor\tmodel.lay");
+        File.AppendAllText(Path.Combine(partial, "unfinished.journal"), "hash\tmodel.lay");
 
         ModelPacker.Pack(Golden.TinyModel, target, WeightFormat.Q8, Options);
 
@@ -402,10 +402,5 @@ public sealed class ModelPackerTests
         using FileStream stream = File.OpenWrite(path);
         stream.Position = offset;
         stream.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<ushort>(in bits)));
-    }
-
-    private sealed class Callback<T>(Action<T> action) : IProgress<T>
-    {
-        public void Report(T value) => action(value);
     }
 }

@@ -63,6 +63,19 @@ public sealed class TorchModelTests
     }
 
     [Fact]
+    public void Allocate_MoreThanThereIs_SaysForWhat()
+    {
+        using KimiLinearModel model = Load("plain", LatentPrecision.Float32);
+        using ComputeBackend backend = TorchBackends.OnCpu(model.Config, new TorchForms(), threadCount: 1, libtorchFolder: null);
+
+        DeviceMemoryException error = Assert.Throws<DeviceMemoryException>(() => backend.Allocate(1L << 40, 1L << 10));
+
+        Assert.StartsWith(
+            "The device has not enough memory for activations. libtorch says: ", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
     public void Load_DeviceOption_ComputesThere()
     {
         using KimiLinearModel cpu = KimiLinearModel.Load(Golden.TinyModel, new ModelLoadOptions { Device = ComputeDevice.Cpu });
@@ -90,8 +103,8 @@ public sealed class TorchModelTests
     {
         IReadOnlyList<ComputeDeviceStatus> devices = ComputeDevices.Survey();
 
-        Assert.Equal(["cpu", "torch:cpu", "torch:cuda:0", "auto"], devices.Select(status => status.Device.ToString()));
-        Assert.True(devices[0].IsAvailable && devices[1].IsAvailable && devices[3].IsAvailable);
+        Assert.Equal(["cpu", "cuda:0", "torch:cuda:0", "torch:cpu", "auto"], devices.Select(status => status.Device.ToString()));
+        Assert.True(devices[0].IsAvailable && devices[3].IsAvailable && devices[4].IsAvailable);
         Assert.All(devices, status => Assert.NotEmpty(status.Detail));
     }
 

@@ -10,10 +10,17 @@ internal static class Golden
     /// <summary>The random small checkpoints.</summary>
     public static readonly string[] ModelNames = ["plain", "sharded-f16", "grouped", "no-shared", "strong-decay", "head128"];
 
-    public static string Root { get; } = Path.Combine(RepositoryRoot(), "tests", "golden");
+    /// <summary>Where they lie: in the repository, or beside a program that was published with them.</summary>
+    public static string Root { get; } = Directory.Exists(Published)
+        ? Published
+        : Path.Combine(RepositoryRoot(), "tests", "golden");
 
     /// <summary>The trained small model.</summary>
-    public static string TinyModel { get; } = Path.Combine(RepositoryRoot(), "samples", "models", "kimi-linear-tiny");
+    public static string TinyModel { get; } = Directory.Exists(Published)
+        ? Path.Combine(Published, "kimi-linear-tiny")
+        : Path.Combine(RepositoryRoot(), "samples", "models", "kimi-linear-tiny");
+
+    private static string Published => Path.Combine(AppContext.BaseDirectory, "golden");
 
     public static string Model(string name) => Path.Combine(Root, "models", name);
 
@@ -44,6 +51,14 @@ internal sealed class GoldenExpectation : IDisposable
     {
         StoredTensor tensor = Find(name);
         return new ReadOnlySpan<int>(tensor.Data, (int)tensor.Shape.ElementCount).ToArray();
+    }
+
+    public unsafe double[] Doubles(string name)
+    {
+        StoredTensor tensor = Find(name);
+        double[] values = new double[tensor.Shape.ElementCount];
+        new ReadOnlySpan<double>(tensor.Data, values.Length).CopyTo(values);
+        return values;
     }
 
     public float[] Floats(string name)

@@ -52,7 +52,7 @@ internal static class PackedModels
         var shared = Checkpoint.InMemory(name, weights.Tensors, memory: []);
         ComputeBackend backend = createBackend(name == Trained ? TrainedConfig : OddConfig);
         Network network = new WeightBinder(shared, backend, progress: null, default).Bind();
-        return new KimiLinearModel(name, shared, backend, network, LatentPrecision.Float32);
+        return new KimiLinearModel(name, shared, new DeviceChoice(backend, DeviceChoice.Named), network, LatentPrecision.Float32);
     }
 
     /// <summary>Loads a model on the CPU backend of a width, every job shared by all threads.</summary>

@@ -138,12 +138,20 @@ public sealed class KimiTokenizerLoadTests : IDisposable
         Assert.Contains($"none is the byte {missing}", exception.Message);
     }
 
-    [Fact]
-    public void Load_HugeFile_ThrowsBeforeReadingIt()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Load_HugeFile_ThrowsBeforeReadingIt(bool isLink)
     {
-        using (FileStream file = File.Create(Path.Combine(_folder.Path, "tiktoken.model")))
+        string path = Path.Combine(_folder.Path, "tiktoken.model");
+        using (FileStream file = File.Create(isLink ? $"{path}.blob" : path))
         {
             file.SetLength(3L << 30); // sparse
+        }
+
+        if (isLink)
+        {
+            File.CreateSymbolicLink(path, "tiktoken.model.blob");
         }
 
         TokenizerFormatException exception = Assert.Throws<TokenizerFormatException>(_folder.Load);

@@ -101,7 +101,7 @@ public sealed class ToolCallParserPropertyTests
     // All events, neighbouring pieces of text and of arguments joined.
     private static List<ToolCallEvent> Events(IEnumerable<string> pieces, bool withIds = false, bool markerText = true)
     {
-        ToolCallParser parser = new(ToolSet.Weather, MarkerIds);
+        ToolCallParser parser = new(ToolSet.Weather, withIds ? MarkerIds : []);
         List<ToolCallEvent> events = [];
         foreach (string piece in pieces)
         {

@@ -128,6 +128,51 @@ public sealed class ToolCallParserTests
         Assert.Equal("", Text(events));
     }
 
+    [Theory]
+    [InlineData(Sb)]
+    [InlineData(Se)]
+    [InlineData(Cb)]
+    [InlineData(Ab)]
+    [InlineData(Ce)]
+    [InlineData(ToolCallMarkers.SectionEndSingular)]
+    public void Append_MarkerSpelledInArguments_IsData(string spelled)
+    {
+        string arguments = $$"""{"query": "a{{spelled}}b"}""";
+        int[] ids =
+        [
+            .. Encode($"{Sb}{Cb}functions.search:0{Ab}"), .. TokenizerGolden.Tokenizer.Encode(arguments), .. Encode(Ce + Se),
+        ];
+
+        List<ToolCallEvent> events = Append(ids);
+
+        Assert.Equal(new ToolCall("functions.search:0", "search", arguments), events[^1].Call);
+        Assert.Equal(ToolCallEventKind.CallCompleted, events[^1].Kind);
+        Assert.Equal("", Text(events));
+    }
+
+    [Fact]
+    public void Append_CallSpelledInText_IsText()
+    {
+        string spelled = $"{Sb}{Cb}functions.search:0{Ab}{{}}{Ce}{Se}";
+
+        List<ToolCallEvent> events = Append(TokenizerGolden.Tokenizer.Encode(spelled));
+
+        Assert.Equal(spelled, Text(events));
+        Assert.All(events, found => Assert.Equal(ToolCallEventKind.Text, found.Kind));
+    }
+
+    [Fact]
+    public void Append_MisspelledSectionAroundACallOfTokens_IsUnderstood()
+    {
+        int[] ids = Encode(
+            $"{ToolCallMarkers.SectionBeginSingular}{Cb}functions.search:0{Ab}{{}}{Ce}{ToolCallMarkers.SectionEndSingular}");
+
+        List<ToolCallEvent> events = Append(ids);
+
+        Assert.Equal(new ToolCall("functions.search:0", "search", "{}"), events[^1].Call);
+        Assert.Equal("", Text(events));
+    }
+
     [Fact]
     public void Append_AfterComplete_Throws()
     {
@@ -161,6 +206,23 @@ public sealed class ToolCallParserTests
 
         Assert.Equal(arguments, completed.Call!.Arguments);
         Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+    }
+
+    private static int[] Encode(string reply) => TokenizerGolden.Tokenizer.Encode(reply, allowSpecialTokens: true);
+
+    // As a chat client does: token by token, the markers' text included.
+    private static List<ToolCallEvent> Append(int[] ids)
+    {
+        ToolCallParser parser = new(ToolSet.Weather, TokenizerGolden.Tokenizer);
+        var detokenizer = TokenizerGolden.Tokenizer.CreateDetokenizer(includeSpecialTokens: true);
+        List<ToolCallEvent> events = [];
+        foreach (int id in ids)
+        {
+            events.AddRange(parser.Append(id, detokenizer.Append(id)));
+        }
+
+        events.AddRange(parser.Complete());
+        return events;
     }
 
     private static string Text(IEnumerable<ToolCallEvent> events) =>

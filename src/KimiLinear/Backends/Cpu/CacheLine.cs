@@ -20,4 +20,14 @@ internal static unsafe class CacheLine
             Sse.Prefetch0(address);
         }
     }
+
+    /// <summary>The same for a line that is used once, so that it leaves in cache what is used again.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PrefetchOnce(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.PrefetchNonTemporal(address);
+        }
+    }
 }

@@ -21,6 +21,14 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         int visits = tokenCount * Config.ActiveExpertCount;
         observer?.OnRouted(
             layerIndex, new ReadOnlySpan<int>(_routing.Experts, visits), new ReadOnlySpan<float>(_routing.Weights, visits));
+        if (observer is IExpertInputObserver inputObserver)
+        {
+            (int values, int scores) = (tokenCount * Config.HiddenDim, tokenCount * Config.ExpertCount);
+            inputObserver.OnInput(
+                layerIndex,
+                new ReadOnlySpan<float>(_normed.Get(values), values),
+                new ReadOnlySpan<float>(_routerLogits.Get(scores), scores));
+        }
 
         ExpertsJob job = new()
         {
@@ -42,7 +50,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         long multiplications = (long)Config.HiddenDim
             * ((2L * Config.ExpertDim * visits) + ((long)tokenCount * (sharedGateUp?.RowCount ?? 0)));
         Run(ref job, multiplications);
-        job.SecondStage = true;
+        job.Stage = ExpertsStage.Down;
         job.InnerOperand = Quantize(
             _innerOperand,
             new MatMulInput(job.Inner, 2L * Config.ExpertDim, visits),
@@ -58,6 +66,10 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         }
 
         Run(ref job, multiplications / 2);
+        if (observer is IExpertObserver expertObserver)
+        {
+            MeasureExperts(job, ((HostBuffer)weights.CorrectionBias).Span, tokenCount, layerIndex, expertObserver);
+        }
     }
 
     private void Route(SparseMoeWeights weights, Operand normed, int tokenCount)
@@ -81,9 +93,17 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         _routing.Group(tokenCount, active, expertCount);
     }
 
+    private enum ExpertsStage
+    {
+        GateUp,
+        Down,
+        Measure,
+    }
+
     /// <summary>
     /// The experts in two stages: every worker computes its rows of all gate and up matrices, then its rows of all down
     /// matrices. Experts follow each other in ascending order, then the shared one, so that sums do not depend on the batch.
+    /// Where outputs are measured, the second stage is done once more, into memory of its own and by itself for each visit.
     /// </summary>
     private struct ExpertsJob : IParallelJob
     {
@@ -103,17 +123,18 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         public float* SharedInner;         // [T, 2·F]
         public Operand SharedInnerOperand; // [T, F]
         public float* Hidden;              // [T, D]
-        public bool SecondStage;
+        public float* Outputs;             // [visits, D], of the third stage
+        public ExpertsStage Stage;
 
         public readonly void Execute(int worker, int workerCount)
         {
-            if (SecondStage)
+            if (Stage == ExpertsStage.GateUp)
             {
-                ExecuteDown(worker, workerCount);
+                ExecuteGateUp(worker, workerCount);
             }
             else
             {
-                ExecuteGateUp(worker, workerCount);
+                ExecuteDown(worker, workerCount);
             }
         }
 
@@ -157,13 +178,15 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                     if (Count(expert) > 0)
                     {
                         int start = Starts[expert];
-                        MatMulOutput output = new(Hidden, HiddenDim, add: true, Tokens + start, VisitWeights + start);
+                        MatMulOutput output = Stage == ExpertsStage.Down
+                            ? new(Hidden, HiddenDim, add: true, Tokens + start, VisitWeights + start)
+                            : new(Outputs + ((long)start * HiddenDim), HiddenDim);
                         Operand input = InnerOperand.From(start, Count(expert));
                         Backend.Multiply(input, Down[expert], row, rowCount, worker, output.FromColumn(row));
                     }
                 }
 
-                if (SharedDown is not null)
+                if (SharedDown is not null && Stage == ExpertsStage.Down)
                 {
                     MatMulOutput output = new(Hidden, HiddenDim, add: true);
                     Backend.Multiply(SharedInnerOperand, SharedDown, row, rowCount, worker, output.FromColumn(row));

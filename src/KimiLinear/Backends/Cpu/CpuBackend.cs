@@ -117,7 +117,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         _team.Dispose();
         _panels.Dispose();
         _workerScratch.Dispose();
-        foreach (ScratchBuffer scratch in (ScratchBuffer[])[_normed, _inner, _routerLogits, _sharedInner])
+        foreach (ScratchBuffer scratch in (ScratchBuffer[])[_normed, _inner, _routerLogits, _sharedInner, _expertOutputs])
         {
             scratch.Dispose();
         }
@@ -128,6 +128,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         }
 
         _routing.Dispose();
+        _watched.Dispose();
         _attention.Dispose();
     }
 

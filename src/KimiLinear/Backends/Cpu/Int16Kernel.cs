@@ -13,7 +13,7 @@ internal static unsafe class Int16Kernel<TSimd, TVector>
     where TVector : struct
 {
     // Vectors of integers whose products are added up before they become float32.
-    private const int BlockVectors = 16;
+    private const int BlockVectors = 8;
 
     // A lane adds two products per vector; each query value may be rounded up by a half.
     private const float LargestSum = (int.MaxValue / LatentRows.LargestInteger) - (2 * BlockVectors * 0.5f) - 1;

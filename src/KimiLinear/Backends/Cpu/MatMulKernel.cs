@@ -209,6 +209,14 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                     DotKernel<TSimd, TVector>.Tile4<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
                 }
             }
+            else
+            {
+                // From four rows of x on, arithmetic takes longer than reading.
+                for (; t + 4 <= tokenEnd; t += 2)
+                {
+                    DotKernel<TSimd, TVector>.Tile2By4<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
+                }
+            }
 
             for (; t + 2 <= tokenEnd; t += 2)
             {

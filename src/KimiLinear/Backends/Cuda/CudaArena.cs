@@ -14,7 +14,7 @@ internal sealed class CudaArena : IDisposable
     /// <param name="device">Whose memory it is.</param>
     /// <param name="purpose">What for, as messages say it: "the weights".</param>
     /// <param name="byteCount">Size in bytes; positive.</param>
-    /// <exception cref="CudaException">The device has not enough memory.</exception>
+    /// <exception cref="DeviceMemoryException">The device has not enough memory.</exception>
     public CudaArena(CudaDevice device, string purpose, long byteCount)
     {
         _device = device;

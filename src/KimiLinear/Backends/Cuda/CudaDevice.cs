@@ -84,7 +84,8 @@ internal sealed unsafe class CudaDevice : IDisposable
     /// <summary>Compute capability, behind the dot.</summary>
     public int Minor { get; }
 
-    public int MultiprocessorCount { get; }
+    /// <summary>Processors of the GPU; launches choose their shapes by it.</summary>
+    public int MultiprocessorCount { get; init; }
 
     /// <summary>The most shared memory one block may ask for.</summary>
     public int MaxSharedBytes { get; }
@@ -114,7 +115,7 @@ internal sealed unsafe class CudaDevice : IDisposable
     /// <summary>Takes memory of the device, at an address that is a multiple of 256.</summary>
     /// <param name="byteCount">Size in bytes; positive.</param>
     /// <param name="purpose">What for, for the message when there is not enough.</param>
-    /// <exception cref="CudaException">There is not enough memory, or the driver fails.</exception>
+    /// <exception cref="DeviceMemoryException">There is not enough memory.</exception>
     public nint Allocate(long byteCount, string purpose)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(byteCount);
@@ -123,12 +124,7 @@ internal sealed unsafe class CudaDevice : IDisposable
         if (result == CudaException.OutOfMemory)
         {
             (long free, long total) = Memory;
-            throw new CudaException(
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{Name} has not enough memory for {purpose}: {byteCount:N0} bytes are wanted, "
-                    + $"{free:N0} of {total:N0} are free."),
-                result);
+            throw new DeviceMemoryException(Name, purpose, byteCount, free, total);
         }
 
         Driver.Check(result, "cuMemAlloc", byteCount, $"bytes for {purpose}");

@@ -35,16 +35,14 @@ internal sealed unsafe class CudaDriver
 
     public int DeviceCount { get; }
 
-    private static string LibraryName => OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
-
     /// <summary>Loads the driver that the machine has.</summary>
     /// <exception cref="DeviceUnavailableException">There is none, or it is too old.</exception>
     public static CudaDriver Load()
     {
-        if (!NativeLibrary.TryLoad(LibraryName, out nint library))
+        if (!NativeLibrary.TryLoad(NvidiaDriver.LibraryName, out nint library))
         {
             throw new DeviceUnavailableException(
-                $"There is no CUDA driver on this machine: {LibraryName} was not found. "
+                $"There is no CUDA driver on this machine: {NvidiaDriver.LibraryName} was not found. "
                 + "Install NVIDIA's driver, or use the CPU.");
         }
 

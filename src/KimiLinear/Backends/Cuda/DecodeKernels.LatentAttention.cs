@@ -24,6 +24,10 @@ internal sealed partial class DecodeKernels
         return Math.Max(1, BlocksPerMultiprocessor * _device.MultiprocessorCount / blocks);
     }
 
+    /// <summary>The most parts that a step of up to this many tokens has, over all its tokens.</summary>
+    public int MaxLatentPartCount(int tokenCount, int headCount, int rowLength) =>
+        Math.Max(tokenCount, LatentSplitCount(1, headCount, rowLength));
+
     /// <summary>Turns the queries and caches the new tokens' rows.</summary>
     public void LatentPrepare(CudaStream stream, in LatentPrepareArguments arguments, int tokenCount)
     {
@@ -31,6 +35,10 @@ internal sealed partial class DecodeKernels
         const int SharedBytes = BlockWarps * PrepareColumns * sizeof(float);
         _latentPrepare.Launch(stream, new LaunchShape(arguments.Heads + 1, tokenCount, 1, BlockThreads, SharedBytes), arguments);
     }
+
+    /// <summary>Caches the new tokens' rows and leaves the queries as they are.</summary>
+    public void LatentAppend(CudaStream stream, in LatentPrepareArguments arguments, int tokenCount) =>
+        _latentAppend.Launch(stream, new LaunchShape(tokenCount, 1, 1, BlockThreads, BlockWarps * sizeof(float)), arguments);
 
     /// <summary>Attention over the parts of every token's cached rows. The size of the tiles is chosen here.</summary>
     public void LatentAttend(CudaStream stream, LatentAttendArguments arguments, int tokenCount, int splitCount)
@@ -56,14 +64,13 @@ internal sealed partial class DecodeKernels
         _latentCombine.Launch(stream, new LaunchShape(arguments.Heads, tokenCount, 1, BlockThreads, sharedBytes), arguments);
     }
 
-    // Where pages begin at whole loads, rows that are whole loads do so too.
+    // Pages begin at whole loads, since they come from an arena; so must the layers inside them.
     private static void RequirePages(in LatentPages pages)
     {
-        if (pages.Pages % VectorBytes != 0 || pages.PageStride % VectorBytes != 0 || pages.LayerOffset % VectorBytes != 0)
+        if (pages.LayerOffset % VectorBytes != 0)
         {
             throw new ArgumentException(
-                $"Latent pages must begin at multiples of {VectorBytes} bytes in every layer, but the first begins at "
-                + $"{pages.Pages:X}, the next {pages.PageStride} bytes behind it, the layer {pages.LayerOffset} bytes inside.");
+                $"A layer must begin at a multiple of {VectorBytes} bytes inside a latent page, but begins at {pages.LayerOffset}.");
         }
     }
 

@@ -34,16 +34,15 @@ internal sealed partial class DecodeKernels : IDisposable
 
     private readonly CudaDevice _device;
     private readonly List<CudaModule> _modules = [];
-    private readonly CudaKernel _embed;
+    private readonly CudaModule _embed;
     private readonly CudaKernel _rmsNorm;
-    private readonly CudaKernel[] _project;
+    private readonly WeightKernels?[] _products = new WeightKernels?[Enum.GetValues<CudaFormat>().Length];
     private readonly SizedKernels _kimiDelta;
     private readonly CudaKernel _latentPrepare;
+    private readonly CudaKernel _latentAppend;
     private readonly SizedKernels _latentAttend;
     private readonly CudaKernel _latentCombine;
     private readonly CudaKernel _selectExperts;
-    private readonly CudaKernel _expertGateUp;
-    private readonly CudaKernel _expertDown;
 
     /// <exception cref="CudaException">The driver does not take the kernels.</exception>
     public DecodeKernels(CudaDevice device)
@@ -51,19 +50,16 @@ internal sealed partial class DecodeKernels : IDisposable
         _device = device;
         try
         {
-            _embed = Load("embed").Find("embed");
+            _embed = Load("embed");
             _rmsNorm = Load("rms_norm").Find("rms_norm");
-            CudaModule project = Load("project");
-            _project = [.. ProjectTiles.Select(tile => project.Find($"project_{tile}"))];
             _kimiDelta = new SizedKernels(Load("kimi_delta"), "kimi_delta", [32, 64, 128, MaxDeltaHeadDim]);
-            _latentPrepare = Load("latent_prepare").Find("latent_prepare");
+            CudaModule prepare = Load("latent_prepare");
+            _latentPrepare = prepare.Find("latent_prepare");
+            _latentAppend = prepare.Find("latent_append");
             CudaModule latent = Load("latent_attention");
             _latentAttend = new SizedKernels(latent, "latent_attend", [128, 288, 576, MaxLatentRowLength]);
             _latentCombine = latent.Find("latent_combine");
-            CudaModule experts = Load("experts");
-            _selectExperts = experts.Find("select_experts");
-            _expertGateUp = experts.Find("expert_gate_up");
-            _expertDown = experts.Find("expert_down");
+            _selectExperts = Load("select_experts").Find("select_experts");
         }
         catch
         {
@@ -72,9 +68,14 @@ internal sealed partial class DecodeKernels : IDisposable
         }
     }
 
+    /// <summary>Loads the kernels for weights in a format, unless they are loaded: no graph can be recorded meanwhile.</summary>
+    /// <exception cref="CudaException">The driver does not take them.</exception>
+    public void Require(CudaFormat format) => _ = For(format);
+
     /// <summary>Looks the tokens' rows up.</summary>
-    public void Embed(CudaStream stream, in EmbedArguments arguments, int tokenCount) =>
-        _embed.Launch(stream, new LaunchShape(tokenCount, 1, 1, BlockThreads, 0), arguments);
+    public void Embed(
+        CudaStream stream, in EmbedArguments arguments, int tokenCount, CudaFormat format = CudaFormat.BFloat16) =>
+        For(format).Embed.Launch(stream, new LaunchShape(tokenCount, 1, 1, BlockThreads, 0), arguments);
 
     /// <summary>RMS norm of every token's row.</summary>
     public void RmsNorm(CudaStream stream, in RmsNormArguments arguments, int tokenCount) =>
@@ -82,9 +83,9 @@ internal sealed partial class DecodeKernels : IDisposable
             stream, new LaunchShape(tokenCount, 1, 1, BlockThreads, BlockWarps * sizeof(float)), arguments);
 
     /// <summary>A projection, behind a norm or not, stored or added, of all rows or chosen ones.</summary>
-    public void Project(CudaStream stream, in ProjectArguments arguments)
+    public void Project(CudaStream stream, in ProjectArguments arguments, CudaFormat format = CudaFormat.BFloat16)
     {
-        RequireMatrix(arguments.Weight, arguments.Columns, "weight of a projection");
+        RequireMatrix(arguments.Weight, arguments.Columns, "weight of a projection", format);
         int index = 0;
         while (ProjectTiles[index] > 1 && !IsGoodTile(ProjectTiles[index], arguments.Tokens, arguments.Columns))
         {
@@ -99,7 +100,7 @@ internal sealed partial class DecodeKernels : IDisposable
             1,
             warps * WarpSize,
             ProjectSharedBytes(warps, tile, arguments.Columns));
-        _project[index].Launch(stream, shape, arguments);
+        For(format).Project[index].Launch(stream, shape, arguments);
     }
 
     /// <summary>The Kimi Delta operator for all tokens of all sequences, each sequence's in order.</summary>
@@ -133,13 +134,26 @@ internal sealed partial class DecodeKernels : IDisposable
         checked((RoundUp(warps) + (tile * columns)) * sizeof(float));
 
     // Rows that are whole vectors are loaded as such, and must begin where a vector may.
-    private static void RequireMatrix(nint address, int columns, string what)
+    private static void RequireMatrix(nint address, int columns, string what, string which = "")
     {
         if (columns % VectorColumns == 0 && address % VectorBytes != 0)
         {
             throw new ArgumentException(
-                $"The {what} must begin at a multiple of {VectorBytes} bytes, but begins at {address:X}.");
+                $"The {which}{what} must begin at a multiple of {VectorBytes} bytes, but begins at {address:X}.");
         }
+    }
+
+    private static void RequireMatrix(in WeightMatrix matrix, int columns, string what, CudaFormat format)
+    {
+        if (columns % format.ColumnGranule() != 0)
+        {
+            throw new ArgumentException(
+                $"The {what} has rows of {columns} values, but in this format they must be a multiple of "
+                + $"{format.ColumnGranule()}.");
+        }
+
+        RequireMatrix(matrix.Values, columns, what);
+        RequireMatrix(matrix.Scales, columns, what, "scales of the ");
     }
 
     // No larger than the tokens need, and leaving room for a second block beside this one.
@@ -150,10 +164,30 @@ internal sealed partial class DecodeKernels : IDisposable
     private int ProjectWarps(int outputs) =>
         outputs < 2 * _device.MultiprocessorCount * BlockWarps * ProjectRowsPerWarp ? BlockWarps / 2 : BlockWarps;
 
+    private WeightKernels For(CudaFormat format)
+    {
+        if (_products[(int)format] is { } loaded)
+        {
+            return loaded;
+        }
+
+        string suffix = format.Suffix();
+        CudaModule project = Load($"project{suffix}");
+        CudaModule experts = Load($"experts{suffix}");
+        return _products[(int)format] = new WeightKernels(
+            _embed.Find($"embed{suffix}"),
+            [.. ProjectTiles.Select(tile => project.Find($"project{suffix}_{tile}"))],
+            experts.Find($"expert_gate_up{suffix}"),
+            experts.Find($"expert_down{suffix}"));
+    }
+
     private CudaModule Load(string name)
     {
         CudaModule module = new(_device, name);
         _modules.Add(module);
         return module;
     }
+
+    /// <summary>The kernels for weights in one format.</summary>
+    private sealed record WeightKernels(CudaKernel Embed, CudaKernel[] Project, CudaKernel ExpertGateUp, CudaKernel ExpertDown);
 }

@@ -33,6 +33,9 @@ internal abstract unsafe class HostBackend(KimiLinearConfig config) : ComputeBac
     public override void Download(Tensor source, Span<float> destination) =>
         new ReadOnlySpan<float>(((HostBuffer)source).Data, destination.Length).CopyTo(destination);
 
+    public override void Upload(ReadOnlySpan<float> source, Tensor destination) =>
+        source.CopyTo(new Span<float>(((HostBuffer)destination).Data, source.Length));
+
     public override void ClearSlot(CacheStorage cache, int slot) => ((HostCache)cache).Slot(slot).Clear();
 
     public override void CopySlot(CacheStorage cache, int fromSlot, int toSlot) =>

@@ -16,7 +16,7 @@ internal sealed unsafe class HostMatrix : Tensor
         for (int i = 0; i < parts.Length; i++)
         {
             int rowCount = (int)parts[i].Shape[0];
-            _parts[i] = new Part(parts[i].Data, parts[i].DataType, firstRow, rowCount, parts[i].ByteCount / Math.Max(rowCount, 1));
+            _parts[i] = new Part(parts[i], firstRow);
             firstRow += rowCount;
             DataTypes |= DataTypeSet.Of(parts[i].DataType);
         }
@@ -51,7 +51,8 @@ internal sealed unsafe class HostMatrix : Tensor
     }
 
     /// <summary>Tells whether values of a type are stored in blocks, so that a row must be read as a whole.</summary>
-    public static bool IsBlockType(DataType type) => PackedLayout.IsPacked(type) || GgufBlocks.Holds(type);
+    public static bool IsBlockType(DataType type) =>
+        PackedLayout.IsPacked(type) || GgufBlocks.Holds(type) || type == DataType.Float8E4M3;
 
     public override void Dispose()
     {
@@ -71,18 +72,21 @@ internal sealed unsafe class HostMatrix : Tensor
     }
 
     /// <summary>Consecutive rows that lie together in memory.</summary>
-    internal readonly struct Part(byte* data, DataType dataType, int firstRow, int rowCount, long rowBytes)
+    internal readonly struct Part(StoredTensor stored, int firstRow)
     {
-        public byte* Data { get; } = data;
+        private readonly StoredTensor _stored = stored;
+        private readonly long _rowBytes = stored.ByteCount / Math.Max(stored.Shape[0], 1);
 
-        public DataType DataType { get; } = dataType;
+        public byte* Data { get; } = stored.Data;
+
+        public DataType DataType { get; } = stored.DataType;
 
         public int FirstRow { get; } = firstRow;
 
-        public int RowCount { get; } = rowCount;
+        public int RowCount { get; } = (int)stored.Shape[0];
 
         /// <summary>Where a row of the matrix lies, which must be one of this part; rows of packed types have no place.</summary>
-        public byte* Row(int row) => Data + ((row - FirstRow) * rowBytes);
+        public byte* Row(int row) => Data + ((row - FirstRow) * _rowBytes);
 
         /// <summary>Reads consecutive rows of the matrix as float32, in plain loops.</summary>
         public void ReadRows(int firstRow, int rowCount, int columnCount, float* destination)
@@ -90,6 +94,10 @@ internal sealed unsafe class HostMatrix : Tensor
             if (PackedLayout.IsPacked(DataType))
             {
                 PackedRows.Read(DataType, Data, columnCount, firstRow - FirstRow, rowCount, destination);
+            }
+            else if (DataType == DataType.Float8E4M3)
+            {
+                Float8Rows.Read(_stored, firstRow - FirstRow, rowCount, destination);
             }
             else
             {

@@ -6,6 +6,8 @@ namespace KimiLinear.Backends;
 
 internal sealed partial class TorchBackend
 {
+    private static readonly Scalar L2Epsilon = L2NormEpsilon;
+
     public override void KimiDelta(
         KimiDeltaWeights weights, Tensor projected, ForwardBatch batch, CacheStorage cache, int deltaLayer, Tensor output)
     {
@@ -53,12 +55,12 @@ internal sealed partial class TorchBackend
         torch.Tensor beta = rows.narrow(1, rows.shape[1] - heads, heads).sigmoid();
 
         // g = −exp(A_log) · softplus(f_b f_a x + dt_bias)
-        torch.Tensor softplus = F.softplus(decayInput.add(TorchTensor.Of(weights.DecayBias).view(-1)));
+        torch.Tensor softplus = decayInput.Plus(TorchTensor.Of(weights.DecayBias).view(-1)).Softplus();
         torch.Tensor rate = TorchTensor.Of(weights.DecayLog).view(-1).exp().neg().unsqueeze(1); // [H, 1]
         torch.Tensor logDecay = softplus.view(-1, heads, headDim).mul(rate);
 
         torch.Tensor convolved = Convolve(weights, rows.narrow(1, 0, 3 * width), cache, deltaLayer, batch, sequences);
-        torch.Tensor q = L2Normalize(Part(0)).mul(1f / MathF.Sqrt(headDim));
+        torch.Tensor q = L2Normalize(Part(0)).mul(_deltaQueryScale);
         torch.Tensor k = L2Normalize(Part(1));
         torch.Tensor states = torch.stack(
             sequences.Select(s => cache.State(batch.Slot(s), deltaLayer, heads, headDim)).ToArray(), 0);
@@ -116,12 +118,12 @@ internal sealed partial class TorchBackend
         torch.Tensor sum = all.narrow(1, 0, tokens).mul(taps.select(0, 0));
         for (int tap = 1; tap < Config.ConvolutionWidth; tap++)
         {
-            sum = sum.add(all.narrow(1, tap, tokens).mul(taps.select(0, tap)));
+            sum = sum.Plus(all.narrow(1, tap, tokens).mul(taps.select(0, tap)));
         }
 
         return F.silu(sum).view(sequences.Length * tokens, -1);
     }
 
     private static torch.Tensor L2Normalize(torch.Tensor x) =>
-        x.mul((x.square().sum(-1, keepdim: true) + L2NormEpsilon).rsqrt());
+        x.mul(x.Square().sum(-1, keepdim: true).add(L2Epsilon, TorchArithmetic.One).rsqrt());
 }

@@ -137,14 +137,14 @@ internal sealed partial class TorchBackend
     // Over the rows each query may see: those before it and its own.
     private torch.Tensor Softmax(torch.Tensor scores, long firstPosition) // [h, T, S]
     {
-        torch.Tensor scaled = scores.mul(1f / MathF.Sqrt(Config.QkHeadDim));
+        torch.Tensor scaled = scores.mul(_latentScale);
         long count = scaled.shape[1];
         long length = scaled.shape[2];
         if (count > 1 || firstPosition + 1 < length)
         {
-            torch.Tensor keys = torch.arange(length, device: _device).unsqueeze(0);
-            torch.Tensor positions = torch.arange(firstPosition, firstPosition + count, device: _device).unsqueeze(1);
-            scaled = scaled.masked_fill(keys.gt(positions).unsqueeze(0), float.NegativeInfinity);
+            torch.Tensor keys = Indices([.. Enumerable.Range(0, (int)length)]).unsqueeze(0);
+            torch.Tensor positions = Indices([.. Enumerable.Range((int)firstPosition, (int)count)]).unsqueeze(1);
+            scaled = scaled.masked_fill(keys.gt(positions).unsqueeze(0), TorchArithmetic.NegativeInfinity);
         }
 
         return scaled.softmax(-1);

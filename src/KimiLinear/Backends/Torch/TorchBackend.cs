@@ -16,12 +16,18 @@ internal sealed partial class TorchBackend : ComputeBackend
 {
     private readonly torch.Device _device;
     private readonly TorchForms _forms;
+    private readonly Scalar _normEpsilon;
+    private readonly Scalar _deltaQueryScale;
+    private readonly Scalar _latentScale;
 
     public TorchBackend(KimiLinearConfig config, torch.Device device, TorchForms forms)
         : base(config)
     {
         _device = device;
         _forms = forms;
+        _normEpsilon = config.RmsNormEpsilon;
+        _deltaQueryScale = 1f / MathF.Sqrt(config.DeltaHeadDim);
+        _latentScale = 1f / MathF.Sqrt(config.QkHeadDim);
     }
 
     public override string Description => $"torch {_device}";
@@ -53,9 +59,20 @@ internal sealed partial class TorchBackend : ComputeBackend
     }
 
     public override Tensor Allocate(long rows, long columns) =>
-        Wrap(torch.empty(rows, columns, torch.float32, _device), DataType.Float32, rows, columns);
+        Wrap(
+            TorchOutOfMemory.Explain("activations", () => torch.empty(rows, columns, torch.float32, _device)),
+            DataType.Float32,
+            rows,
+            columns);
 
     public override CacheStorage CreateCache(CacheLayout layout) => new TorchCache(layout, _device);
+
+    public override void Run(ForwardBatch batch, CacheStorage cache, bool isObserved, Action operators) =>
+        TorchOutOfMemory.Explain("the values between operators", () =>
+        {
+            operators();
+            return true;
+        });
 
     public override void Embed(Tensor embedding, ForwardBatch batch, Tensor hidden)
     {
@@ -74,7 +91,7 @@ internal sealed partial class TorchBackend : ComputeBackend
     public override void ProjectAdd(Tensor input, Tensor weight, int tokenCount, Tensor hidden)
     {
         using DisposeScope scope = torch.NewDisposeScope();
-        TorchTensor.Rows(hidden, tokenCount).add_(Project(TorchTensor.Rows(input, tokenCount), TorchTensor.Of(weight)));
+        TorchTensor.Rows(hidden, tokenCount).Increase(Project(TorchTensor.Rows(input, tokenCount), TorchTensor.Of(weight)));
     }
 
     public override void DenseMlpAdd(DenseMlpWeights weights, int tokenCount, Tensor hidden)
@@ -82,7 +99,7 @@ internal sealed partial class TorchBackend : ComputeBackend
         using DisposeScope scope = torch.NewDisposeScope();
         torch.Tensor rows = TorchTensor.Rows(hidden, tokenCount);
         torch.Tensor normed = RmsNorm(rows, TorchTensor.Of(weights.Norm));
-        rows.add_(GatedMlp(normed, TorchTensor.Of(weights.GateUp), TorchTensor.Of(weights.Down)));
+        rows.Increase(GatedMlp(normed, TorchTensor.Of(weights.GateUp), TorchTensor.Of(weights.Down)));
     }
 
     public override void Logits(Tensor hidden, Tensor norm, Tensor head, ForwardBatch batch, Tensor logits)
@@ -98,6 +115,13 @@ internal sealed partial class TorchBackend : ComputeBackend
         using torch.Tensor values = TorchTensor.Of(source).view(-1);
         using torch.Tensor first = values.narrow(0, 0, destination.Length);
         TorchMemory.Read(first, destination);
+    }
+
+    public override void Upload(ReadOnlySpan<float> source, Tensor destination)
+    {
+        using torch.Tensor values = TorchTensor.Of(destination).view(-1);
+        using torch.Tensor first = values.narrow(0, 0, source.Length);
+        TorchMemory.Write(source, first);
     }
 
     public override void ClearSlot(CacheStorage cache, int slot)
@@ -189,8 +213,8 @@ internal sealed partial class TorchBackend : ComputeBackend
     // y_i = w_i · x_i / sqrt(mean x² + ε), over the last axis
     private torch.Tensor RmsNorm(torch.Tensor x, torch.Tensor weight)
     {
-        torch.Tensor meanSquare = x.square().mean([-1], keepdim: true);
-        return x.mul((meanSquare + Config.RmsNormEpsilon).rsqrt()).mul(weight.view(-1));
+        torch.Tensor meanSquare = x.Square().mean([-1], keepdim: true);
+        return x.mul(meanSquare.add(_normEpsilon, TorchArithmetic.One).rsqrt()).mul(weight.view(-1));
     }
 
     // y = W x in float32; weights of another type are widened for it, which is exact, as rounding x to their type is not.

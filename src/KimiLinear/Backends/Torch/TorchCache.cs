@@ -35,7 +35,8 @@ internal sealed class TorchCache : CacheStorage
 
     public override int AddSlot()
     {
-        _slots.Add(torch.empty(Layout.SlotLength, torch.float32, _device));
+        _slots.Add(TorchOutOfMemory.Explain(
+            "the state of a sequence", () => torch.empty(Layout.SlotLength, torch.float32, _device)));
         return _slots.Count - 1;
     }
 
@@ -95,6 +96,6 @@ internal sealed class TorchCache : CacheStorage
         _capacity = capacity;
     }
 
-    private torch.Tensor EmptyPages(long count) =>
-        torch.empty(count, CacheLayout.PageTokens, Layout.RowLength, _pageType, _device);
+    private torch.Tensor EmptyPages(long count) => TorchOutOfMemory.Explain(
+        "latent pages", () => torch.empty(count, CacheLayout.PageTokens, Layout.RowLength, _pageType, _device));
 }

@@ -56,8 +56,8 @@ internal static class TorchDelta
     {
         torch.Tensor decayed = state.mul(logDecay.exp());
         torch.Tensor predicted = decayed.bmm(k.transpose(1, 2)).transpose(1, 2); // [N, 1, V]
-        torch.Tensor correction = v.sub(predicted).mul(beta);
-        torch.Tensor next = decayed.add(correction.transpose(1, 2).bmm(k));
+        torch.Tensor correction = v.Minus(predicted).mul(beta);
+        torch.Tensor next = decayed.Plus(correction.transpose(1, 2).bmm(k));
         return (next.bmm(q.transpose(1, 2)).transpose(1, 2), next);
     }
 
@@ -71,14 +71,14 @@ internal static class TorchDelta
 
         // (I + diag(β)·M)·D = diag(β)·(V − (e^G ⊙ K)·Sᵀ)
         torch.Tensor expected = fromStart.mul(k).bmm(state.transpose(1, 2));
-        torch.Tensor right = v.sub(expected).mul(beta);
+        torch.Tensor right = v.Minus(expected).mul(beta);
         torch.Tensor corrections = torch.linalg.solve_triangular(
             keyKey.mul(beta), right, upper: false, left: true, unitriangular: true);
 
-        torch.Tensor output = fromStart.mul(q).bmm(state.transpose(1, 2)).add(queryKey.bmm(corrections));
+        torch.Tensor output = fromStart.mul(q).bmm(state.transpose(1, 2)).Plus(queryKey.bmm(corrections));
         torch.Tensor last = total.narrow(1, length - 1, 1); // [N, 1, K]
-        torch.Tensor toEnd = last.sub(total).exp().mul(k);
-        torch.Tensor next = state.mul(last.exp()).add(corrections.transpose(1, 2).bmm(toEnd));
+        torch.Tensor toEnd = last.Minus(total).exp().mul(k);
+        torch.Tensor next = state.mul(last.exp()).Plus(corrections.transpose(1, 2).bmm(toEnd));
         return (output, next);
     }
 
@@ -100,8 +100,8 @@ internal static class TorchDelta
             if (start > 0)
             {
                 torch.Tensor first = total.narrow(1, start, 1);
-                torch.Tensor fromFirst = blockTotal.sub(first).exp();
-                torch.Tensor earlier = k.narrow(1, 0, start).mul(first.sub(total.narrow(1, 0, start)).exp()).transpose(1, 2);
+                torch.Tensor fromFirst = blockTotal.Minus(first).exp();
+                torch.Tensor earlier = k.narrow(1, 0, start).mul(first.Minus(total.narrow(1, 0, start)).exp()).transpose(1, 2);
                 keyKey.narrow(1, start, BlockTokens).narrow(2, 0, start).copy_(fromFirst.mul(blockKeys).bmm(earlier));
                 queryKey.narrow(1, start, BlockTokens).narrow(2, 0, start).copy_(fromFirst.mul(blockQueries).bmm(earlier));
             }
@@ -116,7 +116,7 @@ internal static class TorchDelta
         long heads = k.shape[0];
         long channels = k.shape[2];
         torch.Tensor later = torch.ones(BlockTokens, BlockTokens, torch.@bool, k.device).triu(1).unsqueeze(-1);
-        torch.Tensor decays = total.unsqueeze(2).sub(total.unsqueeze(1)).masked_fill(later, float.NegativeInfinity).exp();
+        torch.Tensor decays = total.unsqueeze(2).Minus(total.unsqueeze(1)).masked_fill(later, TorchArithmetic.NegativeInfinity).exp();
         torch.Tensor decayedKeys = decays.mul(k.unsqueeze(1)).view(heads * BlockTokens, BlockTokens, channels); // [N·i, j, K]
         torch.Tensor keyKey = decayedKeys.bmm(k.reshape(heads * BlockTokens, channels, 1)).view(heads, BlockTokens, BlockTokens);
         torch.Tensor queryKey = decayedKeys.bmm(q.reshape(heads * BlockTokens, channels, 1)).view(heads, BlockTokens, BlockTokens);

@@ -18,7 +18,8 @@ internal static unsafe class TorchWeights
             type = TypeOf(part) == type ? type : torch.float32;
         }
 
-        torch.Tensor matrix = torch.empty(rowCount, columnCount, type, device);
+        torch.Tensor matrix = TorchOutOfMemory.Explain(
+            $"the weights, of which '{parts[0].Name}' is next", () => torch.empty(rowCount, columnCount, type, device));
         try
         {
             long row = 0;

@@ -17,7 +17,9 @@ public static class ModelPacker
     /// <summary>Packs a model.</summary>
     /// <param name="source">The model, as <see cref="KimiLinearModel.Load"/> accepts it.</param>
     /// <param name="target">The folder to make; it must not exist.</param>
-    /// <param name="format">How the matrices are stored; not <see cref="WeightFormat.Source"/>.</param>
+    /// <param name="format">
+    /// How the matrices are stored; not <see cref="WeightFormat.Source"/>, nor <see cref="WeightFormat.Float8"/>.
+    /// </param>
     /// <param name="options">How to work; <see langword="null"/> for the defaults.</param>
     /// <param name="progress">Told how far it has come, from the calling thread.</param>
     /// <param name="cancellationToken">Stops packing; finished files are kept, and the same call goes on with them.</param>
@@ -41,14 +43,14 @@ public static class ModelPacker
     {
         ArgumentException.ThrowIfNullOrEmpty(source);
         ArgumentException.ThrowIfNullOrEmpty(target);
-        if (format == WeightFormat.Source || !Enum.IsDefined(format))
+        if (format is WeightFormat.Source or WeightFormat.Float8 || !Enum.IsDefined(format))
         {
             throw new ArgumentException(
                 $"The format to pack into must be BFloat16, Q8, Q4 or Q4Q8, but is {format}.", nameof(format));
         }
 
         options ??= new ModelPackOptions();
-        PackFolder folder = new(target);
+        PartialFolder folder = new(target, "packed model");
         folder.RequireAbsentTarget();
         ModelLocation location = ModelLocation.Find(source);
         KimiLinearConfig config = location.LoadConfig();
@@ -57,19 +59,25 @@ public static class ModelPacker
 
         PackPlan plan = PackPlan.Create(checkpoint, config, format, options.MaxShardBytes);
         cancellationToken.ThrowIfCancellationRequested();
+        if (folder.IsComplete(plan.Fingerprint))
+        {
+            return;
+        }
+
         folder.RequireSpace(plan.TotalBytes, options.FreeSpace);
-        using (PackJournal journal = folder.Open(plan))
+        using (ShardJournal journal = folder.Open(plan.Fingerprint, plan.JournalFiles))
         {
             try
             {
                 new ShardPacker(plan, journal, folder, options.ThreadCount, progress).Run(cancellationToken);
                 PackedModelFiles files = new(location, config, format, folder.PartialPath);
-                files.WriteIndex(plan, journal.SourceHash(plan));
-                files.WriteConfig(journal.SourceHash(plan));
+                string sourceHash = plan.SourceHash(journal);
+                files.WriteIndex(plan, sourceHash);
+                files.WriteConfig(sourceHash);
                 files.CopyCompanions();
                 options.AddFiles?.Invoke(folder.PartialPath);
             }
-            catch when (!plan.Shards.Any(journal.IsFinished))
+            catch when (!plan.Shards.Any(shard => journal.IsFinished(shard.FileName)))
             {
                 journal.Dispose();
                 folder.Discard();

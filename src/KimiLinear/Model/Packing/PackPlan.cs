@@ -27,6 +27,27 @@ internal sealed record PackPlan(IReadOnlyList<PlannedShard> Shards, string Finge
     /// <summary>Bytes of tensors that will be written in all.</summary>
     public long TotalBytes => Shards.Sum(shard => shard.ByteCount);
 
+    /// <summary>The files as the journal knows them: with the hash of every source tensor.</summary>
+    public IReadOnlyList<JournalFile> JournalFiles =>
+        [.. Shards.Select(shard => new JournalFile(shard.FileName, [.. shard.Tensors.Select(tensor => tensor.Source.Name)]))];
+
+    /// <summary>
+    /// The SHA-256 of the source: over a line for each tensor, in ordinal order of the names, of its name, type, shape and hash.
+    /// </summary>
+    public string SourceHash(ShardJournal journal)
+    {
+        StringBuilder text = new();
+        IEnumerable<StoredTensor> sources = Tensors.Select(tensor => tensor.Source);
+        foreach (StoredTensor source in sources.OrderBy(source => source.Name, StringComparer.Ordinal))
+        {
+            _ = text.Append(
+                CultureInfo.InvariantCulture,
+                $"{source.Name} {source.DataType} {source.Shape} {journal.HashOf(source.Name)}\n");
+        }
+
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
+    }
+
     /// <summary>Plans for a checkpoint that fits the configuration; what the model does not need is left out.</summary>
     public static PackPlan Create(Checkpoint checkpoint, KimiLinearConfig config, WeightFormat format, long maxShardBytes)
     {
@@ -84,12 +105,21 @@ internal sealed record PackPlan(IReadOnlyList<PlannedShard> Shards, string Finge
             Append($"{source.Name} {source.DataType} {source.Shape}");
             if (i % stride == 0)
             {
-                int length = (int)Math.Min(source.ByteCount, SampleBytes);
-                hash.AppendData(new ReadOnlySpan<byte>(source.Data + ((source.ByteCount - length) / 2), length));
+                AppendSample(source);
+                if (source.Scales is { } scales)
+                {
+                    AppendSample(scales);
+                }
             }
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
+
+        void AppendSample(StoredTensor tensor)
+        {
+            int length = (int)Math.Min(tensor.ByteCount, SampleBytes);
+            hash.AppendData(new ReadOnlySpan<byte>(tensor.Data + ((tensor.ByteCount - length) / 2), length));
+        }
 
         void Append(FormattableString line) =>
             hash.AppendData(Encoding.UTF8.GetBytes(line.ToString(CultureInfo.InvariantCulture) + "\n"));

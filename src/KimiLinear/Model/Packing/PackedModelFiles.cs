@@ -1,4 +1,3 @@
-using System.IO.Enumeration;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -20,18 +19,6 @@ internal sealed class PackedModelFiles(ModelLocation source, KimiLinearConfig co
         new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private static readonly string[] DataTypeKeys = ["dtype", "torch_dtype"];
-
-    // The terms a model comes under.
-    private static readonly string[] Terms = ["LICENSE*", "LICENCE*", "NOTICE*", "THIRD_PARTY*", "COPYING*"];
-
-    // What describes a model or its text; a GGUF file has these inside, and strangers may lie beside it.
-    private static readonly string[] Descriptions =
-    [
-        "generation_config.json", "tokenizer*", "tiktoken*", "*.tiktoken", "special_tokens_map.json", "added_tokens.json",
-        "vocab.json", "merges.txt", "chat_template*",
-    ];
-
-    private string SourceFolder => source.IsGguf ? Path.GetDirectoryName(Path.GetFullPath(source.Path))! : source.Path;
 
     /// <summary>Writes which tensor lies in which weight file.</summary>
     public void WriteIndex(PackPlan plan, string sourceHash)
@@ -73,18 +60,7 @@ internal sealed class PackedModelFiles(ModelLocation source, KimiLinearConfig co
     }
 
     /// <summary>Copies what describes the model or its text, and the terms it comes under.</summary>
-    public void CopyCompanions()
-    {
-        string[] patterns = source.IsGguf ? Terms : [.. Terms, .. Descriptions];
-        foreach (string path in Directory.GetFiles(SourceFolder))
-        {
-            string name = Path.GetFileName(path);
-            if (patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: true)))
-            {
-                File.Copy(path, Path.Combine(folder, name), overwrite: true);
-            }
-        }
-    }
+    public void CopyCompanions() => CompanionFiles.Copy(source, folder);
 
     private JsonObject ReadConfig()
     {

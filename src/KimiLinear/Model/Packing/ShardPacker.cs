@@ -1,11 +1,12 @@
 using System.Security.Cryptography;
 using KimiLinear.Checkpoints;
+using KimiLinear.Tensors;
 
 namespace KimiLinear.Model;
 
 /// <summary>Writes the weight files of a packed model that are not finished yet.</summary>
 internal sealed class ShardPacker(
-    PackPlan plan, PackJournal journal, PackFolder folder, int threadCount, IProgress<ModelPackProgress>? progress)
+    PackPlan plan, ShardJournal journal, PartialFolder folder, int threadCount, IProgress<ModelPackProgress>? progress)
 {
     // Readers of the published format look for this note.
     private static readonly Dictionary<string, string> Notes = new() { ["format"] = "pt" };
@@ -13,8 +14,10 @@ internal sealed class ShardPacker(
     /// <summary>Writes them, noting each one when it is whole.</summary>
     public void Run(CancellationToken cancellationToken)
     {
-        PackMeter meter = new(
-            plan.SourceBytes, plan.Shards.Where(journal.IsFinished).Sum(shard => shard.SourceBytes), progress);
+        CopyMeter meter = new(
+            plan.SourceBytes,
+            plan.Shards.Where(shard => journal.IsFinished(shard.FileName)).Sum(shard => shard.SourceBytes),
+            (done, total, rate, left, step) => progress?.Report(new ModelPackProgress(done, total, rate, left, step)));
         if (journal.StartsAnew)
         {
             meter.Report("starting anew, since what had been begun was of another model or format");
@@ -24,12 +27,12 @@ internal sealed class ShardPacker(
         for (int i = 0; i < plan.Shards.Count; i++)
         {
             PlannedShard shard = plan.Shards[i];
-            if (!journal.IsFinished(shard))
+            if (!journal.IsFinished(shard.FileName))
             {
                 Dictionary<string, string> hashes = [];
                 string step = $"packing file {i + 1} of {plan.Shards.Count}";
                 Write(shard, pipeline, hashes, meter, step, cancellationToken);
-                journal.Finish(shard, hashes);
+                journal.Finish(shard.FileName, hashes);
                 meter.Report(step);
             }
         }
@@ -41,7 +44,7 @@ internal sealed class ShardPacker(
         PlannedShard shard,
         ConversionPipeline pipeline,
         Dictionary<string, string> hashes,
-        PackMeter meter,
+        CopyMeter meter,
         string step,
         CancellationToken cancellationToken)
     {
@@ -63,6 +66,7 @@ internal sealed class ShardPacker(
                 chunk.ReleaseSource();
                 if (chunk.IsLast)
                 {
+                    AppendScales(chunk.Source, hash);
                     hashes.Add(chunk.Source.Name, Convert.ToHexStringLower(hash.GetHashAndReset()));
                 }
 
@@ -70,5 +74,13 @@ internal sealed class ShardPacker(
             },
             cancellationToken);
         writer.Complete();
+    }
+
+    private static unsafe void AppendScales(StoredTensor source, IncrementalHash hash)
+    {
+        if (source.Scales is { } scales)
+        {
+            hash.AppendData(new ReadOnlySpan<byte>(scales.Data, checked((int)scales.ByteCount)));
+        }
     }
 }

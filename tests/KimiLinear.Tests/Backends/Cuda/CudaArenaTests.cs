@@ -93,7 +93,7 @@ public sealed class CudaArenaTests
         using FakeCudaDriver fake = new() { TotalBytes = 100 };
         using CudaDevice device = new(fake.Open(), 0);
 
-        Assert.Throws<CudaException>(() => new CudaArena(device, "a test", 101));
+        Assert.Throws<DeviceMemoryException>(() => new CudaArena(device, "a test", 101));
 
         Assert.Equal(["context"], fake.Alive);
     }

@@ -86,12 +86,12 @@ public sealed class CudaDeviceTests
         using CudaDevice device = new(fake.Open(), 0);
         nint held = device.Allocate(4000, "the weights");
 
-        CudaException exception = Assert.Throws<CudaException>(() => device.Allocate(9000, "the latent pages"));
+        DeviceMemoryException exception = Assert.Throws<DeviceMemoryException>(() => device.Allocate(9000, "the latent pages"));
 
         Assert.Equal(
             "Fake GPU has not enough memory for the latent pages: 9,000 bytes are wanted, 6,000 of 10,000 are free.",
             exception.Message);
-        Assert.Equal(CudaException.OutOfMemory, exception.ErrorCode);
+        Assert.Equal((9000, 6000), (exception.NeededBytes, exception.FreeBytes));
         device.Free(held);
     }
 

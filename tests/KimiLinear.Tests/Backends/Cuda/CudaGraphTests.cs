@@ -14,7 +14,7 @@ public sealed class CudaGraphTests
         using CudaDevice device = new(fake.Open(), 0);
         using CudaStream stream = new(device);
         using CudaModule module = new(device, "experts");
-        CudaKernel first = module.Find("select_experts");
+        CudaKernel first = module.Find("expert_gate_up");
         CudaKernel second = module.Find("expert_down");
 
         using CudaGraph graph = new(device, stream, () =>
@@ -28,7 +28,7 @@ public sealed class CudaGraphTests
 
         Assert.Equal(0, recorded);
         Assert.Equal(
-            ["select_experts", "expert_down", "select_experts", "expert_down"], fake.Launches.Select(launch => launch.Entry));
+            ["expert_gate_up", "expert_down", "expert_gate_up", "expert_down"], fake.Launches.Select(launch => launch.Entry));
         Assert.Empty(fake.Problems);
     }
 

@@ -10,7 +10,13 @@ public sealed class CudaModuleTests
     private static readonly string[] Architectures = ["sm_80", "sm_90a"];
 
     private static readonly string[] Modules =
-        ["embed", "rms_norm", "project", "kimi_delta", "latent_prepare", "latent_attention", "experts"];
+    [
+        "embed", "rms_norm", "kimi_delta", "latent_prepare", "latent_attention", "select_experts", "split_rows", "order_experts",
+        "combine_experts",
+        .. ((string[])["project", "experts", "matmul", "grouped_experts"]).SelectMany(
+            name => Enum.GetValues<CudaFormat>().Select(format => name + format.Suffix())),
+        "gather_latent", "expanded_attention", "delta_gates", "delta_chunk", "delta_scan",
+    ];
 
     public static TheoryData<string, string> Resources()
     {
@@ -85,14 +91,14 @@ public sealed class CudaModuleTests
         using FakeCudaDriver fake = new();
         using CudaDevice device = new(fake.Open(), 0);
         using CudaStream stream = new(device);
-        using CudaModule module = new(device, "embed");
-        CudaKernel kernel = module.Find("embed");
+        using CudaModule module = new(device, "rms_norm");
+        CudaKernel kernel = module.Find("rms_norm");
         LaunchShape shape = new(7, 1, 1, 128, 0);
 
-        kernel.Launch(stream, shape, (Table: 11L, Tokens: 12L, Hidden: 13L, Columns: 14L));
+        kernel.Launch(stream, shape, (Input: 11L, Norm: 12L, Output: 13L, Columns: 14L));
 
         FakeLaunch launch = Assert.Single(fake.Launches);
-        Assert.Equal("embed", launch.Entry);
+        Assert.Equal("rms_norm", launch.Entry);
         Assert.Equal(shape, launch.Shape);
         Assert.Equal([11L, 12L, 13L, 14L], MemoryMarshal.Cast<byte, long>(launch.Arguments).ToArray());
     }

@@ -1,11 +1,12 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using System.Text.RegularExpressions;
 using KimiLinear.Backends;
 using Xunit;
 
 namespace KimiLinear.Tests.Backends.Cuda;
 
-public sealed class DecodeKernelsTests
+public sealed partial class DecodeKernelsTests
 {
     [Theory]
     [InlineData("sm_80")]
@@ -19,6 +20,7 @@ public sealed class DecodeKernelsTests
             ["project"] = Unsafe.SizeOf<ProjectArguments>(),
             ["kimi_delta"] = Unsafe.SizeOf<KimiDeltaArguments>(),
             ["latent_prepare"] = Unsafe.SizeOf<LatentPrepareArguments>(),
+            ["latent_append"] = Unsafe.SizeOf<LatentPrepareArguments>(),
             ["latent_attend"] = Unsafe.SizeOf<LatentAttendArguments>(),
             ["latent_combine"] = Unsafe.SizeOf<LatentCombineArguments>(),
             ["select_experts"] = Unsafe.SizeOf<SelectExpertsArguments>(),
@@ -26,7 +28,10 @@ public sealed class DecodeKernelsTests
             ["expert_down"] = Unsafe.SizeOf<ExpertDownArguments>(),
         };
         string[] modules =
-            ["embed", "rms_norm", "project", "kimi_delta", "latent_prepare", "latent_attention", "experts"];
+        [
+            "embed", "rms_norm", "kimi_delta", "latent_prepare", "latent_attention", "select_experts",
+            "project", "project_fp8", "project_q8", "project_q4", "experts", "experts_fp8", "experts_q8", "experts_q4",
+        ];
         HashSet<string> met = [];
 
         foreach (string module in modules)
@@ -34,7 +39,7 @@ public sealed class DecodeKernelsTests
             string ptx = Encoding.UTF8.GetString(CudaModule.ReadPtx(module, architecture));
             foreach ((string entry, int bytes) in PtxEntries.Read(ptx))
             {
-                string kernel = entry.TrimEnd("0123456789".ToCharArray()).TrimEnd('_');
+                string kernel = Endings().Replace(entry, "");
 
                 Assert.Equal((entry, sizes[kernel]), (entry, bytes));
                 met.Add(kernel);
@@ -91,10 +96,11 @@ public sealed class DecodeKernelsTests
         using CudaDevice device = new(fake.Open(), 0);
         using CudaStream stream = new(device);
         using DecodeKernels kernels = new(device);
+        WeightMatrix misaligned = new() { Values = 8 };
 
         ArgumentException exception = Assert.Throws<ArgumentException>(
-            () => kernels.Project(stream, Projection(columns: 8, outputs: 1, tokens: 1) with { Weight = 8 }));
-        kernels.Project(stream, Projection(columns: 7, outputs: 1, tokens: 1) with { Weight = 8 });
+            () => kernels.Project(stream, Projection(columns: 8, outputs: 1, tokens: 1) with { Weight = misaligned }));
+        kernels.Project(stream, Projection(columns: 7, outputs: 1, tokens: 1) with { Weight = misaligned });
 
         Assert.StartsWith("The weight of a projection must begin at a multiple of 16 bytes", exception.Message);
         Assert.Single(fake.Launches);
@@ -109,6 +115,22 @@ public sealed class DecodeKernelsTests
         using DecodeKernels kernels = new(device);
 
         Assert.Throws<NotSupportedException>(() => kernels.Project(stream, Projection(columns: 70000, outputs: 1, tokens: 1)));
+    }
+
+    [Fact]
+    public void LatentSplitCount_AnyBatch_GivesEveryProcessorWork()
+    {
+        using FakeCudaDriver fake = new();
+        using CudaDevice device = new(fake.Open(), 0);
+        using DecodeKernels kernels = new(device);
+
+        Assert.Equal(132, kernels.LatentSplitCount(1, 32, 576));
+        Assert.Equal(33, kernels.LatentSplitCount(4, 32, 576));
+        Assert.Equal(16, kernels.LatentSplitCount(4, 32, 1152));
+        Assert.Equal(264, kernels.LatentSplitCount(1, 3, 26));
+        Assert.Equal(1, kernels.LatentSplitCount(1000, 32, 576));
+        Assert.Equal(132, kernels.MaxLatentPartCount(4, 32, 576));
+        Assert.Equal(1000, kernels.MaxLatentPartCount(1000, 32, 576));
     }
 
     [Fact]
@@ -128,11 +150,14 @@ public sealed class DecodeKernelsTests
         using FakeCudaDriver fake = new();
         using CudaDevice device = new(fake.Open(), 0);
         DecodeKernels kernels = new(device);
+        kernels.Require(CudaFormat.BFloat16);
+        kernels.Require(CudaFormat.Packed4);
+        kernels.Require(CudaFormat.Packed4);
 
         kernels.Dispose();
         kernels.Dispose();
 
-        Assert.Equal(7, fake.Calls.Count(call => call == "cuModuleUnload"));
+        Assert.Equal(6 + 2 + 2, fake.Calls.Count(call => call == "cuModuleUnload"));
         Assert.Empty(fake.Problems);
     }
 
@@ -140,13 +165,17 @@ public sealed class DecodeKernelsTests
     {
         Input = 0,
         Norm = 0,
-        Weight = 256,
+        Weight = new WeightMatrix { Values = 256 },
         Rows = 0,
         Output = 0,
         Columns = columns,
         Outputs = outputs,
+        OutputStride = outputs,
         Tokens = tokens,
         Adds = 0,
         Epsilon = 0,
     };
+
+    [GeneratedRegex("(_fp8|_q8|_q4)?(_[0-9]+)*$")]
+    private static partial Regex Endings();
 }

@@ -99,7 +99,7 @@ internal sealed unsafe partial class FakeCudaDriver
     {
         *value = attribute switch
         {
-            16 => 132,
+            16 => Current.MultiprocessorCount,
             75 => Current.Major,
             76 => Current.Minor,
             97 => Current.MaxSharedBytes,

@@ -38,6 +38,8 @@ internal sealed unsafe partial class FakeCudaDriver : IDisposable
 
     public int Minor { get; init; }
 
+    public int MultiprocessorCount { get; init; } = 132;
+
     public int MaxSharedBytes { get; init; } = 227 * 1024;
 
     public long TotalBytes { get; init; } = 1L << 30;

@@ -19,6 +19,12 @@ internal interface IPanelDot
         where TInteger : struct
         where TVector : struct;
 
+    static abstract void Add<TIntegers, TInteger, TVector>(
+        ref TInteger s0, ref TInteger s1, TInteger codes, TInteger x0, TInteger x1)
+        where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct;
+
     static abstract TInteger Total<TIntegers, TInteger, TVector>(TInteger sums)
         where TIntegers : struct, IIntegerSimd<TInteger, TVector>
         where TInteger : struct

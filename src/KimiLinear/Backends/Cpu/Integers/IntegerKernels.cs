@@ -99,16 +99,34 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
     {
         byte* x = input.Rows.Codes(row);
         int blocks = input.Rows.BlockCount;
-        for (int lane = 0; lane < PackedLayout.TileRows; lane += TIntegers.Lanes)
+        if (TIntegers.Lanes == PackedLayout.TileRows)
         {
             TVector sums = (type, input.Form) switch
             {
-                (DataType.PackedQ8, _) => PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>.One(tile, lane, x, blocks),
+                (DataType.PackedQ8, _) => PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>.One(tile, 0, x, blocks),
                 (_, QuantizedForm.Bytes) =>
-                    PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>.One<OnePlane>(tile, lane, x, blocks),
-                _ => PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>.One<TwoPlanes>(tile, lane, x, blocks),
+                    PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>.One<OnePlane>(tile, 0, x, blocks),
+                _ => PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>.One<TwoPlanes>(tile, 0, x, blocks),
             };
-            TSimd.Store(products + lane, sums);
+            TSimd.Store(products, sums);
+            return;
+        }
+
+        for (int lane = 0; lane < PackedLayout.TileRows; lane += 2 * TIntegers.Lanes)
+        {
+            float* output = products + lane;
+            switch (type, input.Form)
+            {
+                case (DataType.PackedQ8, _):
+                    PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>.Two(tile, lane, x, blocks, output);
+                    break;
+                case (_, QuantizedForm.Bytes):
+                    PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>.Two<OnePlane>(tile, lane, x, blocks, output);
+                    break;
+                default:
+                    PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>.Two<TwoPlanes>(tile, lane, x, blocks, output);
+                    break;
+            }
         }
     }
 

@@ -32,12 +32,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         int block = 0;
         for (; block + 2 <= blockCount; block += 2)
         {
-            // Pages end the processor's own prefetching, and a whole pair is used in less time than memory takes.
-            for (int line = 0; line < PairBytes; line += ChunkBytes)
-            {
-                CacheLine.Prefetch(pair + CacheLine.AheadBytes + line);
-            }
-
+            CacheLine.PrefetchOnce(pair + CacheLine.AheadBytes);
             sum = AddBlock<TPlanes>(pair, pair + PackedLayout.HeaderBytes + (3 * lane), x, low, scale, blockCount, sum);
             x += QuantizedRows.BlockColumns;
             low += QuantizedRows.BlockColumns;
@@ -55,6 +50,45 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         }
 
         return TSimd.Multiply(sum, TSimd.Load((float*)tile + lane));
+    }
+
+    /// <summary>Two neighbouring vectors of a tile by one row, each as <see cref="One"/> would.</summary>
+    /// <remarks>A vector of its own, half a tile reads half of every line of memory, and the other half of the tile all lines again.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void Two<TPlanes>(byte* tile, int lane, byte* x, int blockCount, float* output)
+        where TPlanes : struct, IPlanes
+    {
+        byte* low = x + (blockCount * QuantizedRows.BlockColumns);
+        float* scale = (float*)(low + (blockCount * QuantizedRows.BlockColumns));
+        byte* pair = tile + PackedLayout.RowScaleBytes + lane;
+        TVector first = TSimd.Zero;
+        TVector second = TSimd.Zero;
+        int block = 0;
+        for (; block + 2 <= blockCount; block += 2)
+        {
+            CacheLine.PrefetchOnce(pair + CacheLine.AheadBytes);
+            byte* codes = pair + PackedLayout.HeaderBytes + (3 * lane);
+            AddBlock<TPlanes>(pair, codes, x, low, scale, blockCount, ref first, ref second);
+            x += QuantizedRows.BlockColumns;
+            low += QuantizedRows.BlockColumns;
+            scale++;
+            codes = pair + SecondCodes + (3 * lane);
+            AddBlock<TPlanes>(pair + SecondHeader, codes, x, low, scale, blockCount, ref first, ref second);
+            x += QuantizedRows.BlockColumns;
+            low += QuantizedRows.BlockColumns;
+            scale++;
+            pair += PairBytes;
+        }
+
+        if (block < blockCount)
+        {
+            byte* codes = pair + PackedLayout.HeaderBytes + (3 * lane);
+            AddBlock<TPlanes>(pair, codes, x, low, scale, blockCount, ref first, ref second);
+        }
+
+        float* rowScales = (float*)tile + lane;
+        TSimd.Store(output, TSimd.Multiply(first, TSimd.Load(rowScales)));
+        TSimd.Store(output + TSimd.Width, TSimd.Multiply(second, TSimd.Load(rowScales + TSimd.Width)));
     }
 
     /// <summary>Some lanes of a tile by four rows; the sums of row i are stored at i · <paramref name="stride"/>.</summary>
@@ -133,10 +167,13 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         return AddScaled<TPlanes>(h, l, TIntegers.LoadBytesAsPairs(header), Zeros(header), scale, blockCount, sum);
     }
 
+    // Pages end the processor's own prefetching, and a whole pair is used in less time than memory takes: the line one page on
+    // is asked for.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddChunk<TPlanes>(byte* codes, byte* high, byte* low, ref TInteger h, ref TInteger l)
         where TPlanes : struct, IPlanes
     {
+        CacheLine.PrefetchOnce(codes + CacheLine.AheadBytes);
         TInteger bytes = TIntegers.Load(codes);
         TInteger first = TIntegers.LowNibbles(bytes);
         TInteger second = TIntegers.HighNibbles(bytes);
@@ -146,6 +183,53 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         {
             l = TIntegers.AddBytes(l, first, TIntegers.Broadcast(low));
             l = TIntegers.AddBytes(l, second, TIntegers.Broadcast(low + 4));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddBlock<TPlanes>(
+        byte* header, byte* codes, byte* high, byte* low, float* scale, int blockCount, ref TVector first, ref TVector second)
+        where TPlanes : struct, IPlanes
+    {
+        TInteger h0 = TIntegers.Zero, h1 = TIntegers.Zero;
+        TInteger l0 = TIntegers.Zero, l1 = TIntegers.Zero;
+        AddChunk<TPlanes>(codes, high, low, ref h0, ref l0, ref h1, ref l1);
+        AddChunk<TPlanes>(codes + ChunkBytes, high + 8, low + 8, ref h0, ref l0, ref h1, ref l1);
+        AddChunk<TPlanes>(codes + (2 * ChunkBytes), high + 16, low + 16, ref h0, ref l0, ref h1, ref l1);
+        AddChunk<TPlanes>(codes + (3 * ChunkBytes), high + 24, low + 24, ref h0, ref l0, ref h1, ref l1);
+        first = AddScaled<TPlanes>(h0, l0, TIntegers.LoadBytesAsPairs(header), Zeros(header), scale, blockCount, first);
+        header += TIntegers.Lanes;
+        second = AddScaled<TPlanes>(h1, l1, TIntegers.LoadBytesAsPairs(header), Zeros(header), scale, blockCount, second);
+    }
+
+    // One chunk of two vectors: what is read of the row serves both.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddChunk<TPlanes>(
+        byte* codes, byte* high, byte* low, ref TInteger h0, ref TInteger l0, ref TInteger h1, ref TInteger l1)
+        where TPlanes : struct, IPlanes
+    {
+        CacheLine.PrefetchOnce(codes + CacheLine.AheadBytes);
+        TInteger bytes0 = TIntegers.Load(codes);
+        TInteger bytes1 = TIntegers.Load(codes + (TIntegers.Lanes * sizeof(int)));
+        AddHalf<TPlanes>(
+            TIntegers.LowNibbles(bytes0), TIntegers.LowNibbles(bytes1), high, low, ref h0, ref l0, ref h1, ref l1);
+        AddHalf<TPlanes>(
+            TIntegers.HighNibbles(bytes0), TIntegers.HighNibbles(bytes1), high + 4, low + 4, ref h0, ref l0, ref h1, ref l1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddHalf<TPlanes>(
+        TInteger w0, TInteger w1, byte* high, byte* low, ref TInteger h0, ref TInteger l0, ref TInteger h1, ref TInteger l1)
+        where TPlanes : struct, IPlanes
+    {
+        TInteger x = TIntegers.Broadcast(high);
+        h0 = TIntegers.AddBytes(h0, w0, x);
+        h1 = TIntegers.AddBytes(h1, w1, x);
+        if (TPlanes.HasLowPlane)
+        {
+            x = TIntegers.Broadcast(low);
+            l0 = TIntegers.AddBytes(l0, w0, x);
+            l1 = TIntegers.AddBytes(l1, w1, x);
         }
     }
 

@@ -15,6 +15,18 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
 
     private const int TileRows = PackedLayout.TileRows;
 
+    private const int SumsPerRow = WeightPanel.TileCount * TileRows;
+
+    // Chunks of each tile that narrower vectors go through with all rows before they go on: 16 KB of codes stay in the
+    // first-level cache, whose lanes those of one tile alone would not spread over.
+    private const int CachedChunks = 64;
+
+    // Whether a vector is as wide as a tile, so that four tiles are multiplied at once.
+    private static bool IsWide => TIntegers.Lanes == TileRows;
+
+    // Rows of x whose sums are kept while the blocks are gone through.
+    private static int RowsAtOnce => IsWide ? RowGroup : 64;
+
     /// <summary>Multiplies with all rows of the weights.</summary>
     /// <param name="input">The activations, in the form that <typeparamref name="TDot"/> takes. [T, X]</param>
     /// <param name="source">The weights.</param>
@@ -26,9 +38,9 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
         where TDot : struct, IPanelDot
         where TSource : struct, IPanelSource
     {
-        const int SumCount = WeightPanel.TileCount * RowGroup * TileRows;
         long panelBytes = WeightPanel.ByteCount(input.BlockCount, TDot.ChunkCount);
-        byte* memory = (byte*)scratch.Get(((panelBytes + source.ScratchBytes) / sizeof(float)) + SumCount + 1);
+        int sumCount = RowsAtOnce * SumsPerRow;
+        byte* memory = (byte*)scratch.Get(((panelBytes + source.ScratchBytes) / sizeof(float)) + sumCount + 1);
         WeightPanel panel = new(memory, input.BlockCount, TDot.ChunkCount);
         float* sums = (float*)(memory + panelBytes);
         int tileCount = (rowCount + TileRows - 1) / TileRows;
@@ -37,18 +49,45 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
             for (int i = 0; i < WeightPanel.TileCount; i++)
             {
                 // What is missing to four tiles is the last one again and left out.
-                source.Unpack(Math.Min(tile + i, tileCount - 1), panel, i, (byte*)(sums + SumCount));
+                source.Unpack(Math.Min(tile + i, tileCount - 1), panel, i, (byte*)(sums + sumCount));
             }
 
-            for (int row = 0; row < input.Count; row += RowGroup)
+            for (int row = 0; row < input.Count; row += RowsAtOnce)
             {
-                MultiplyRows<TDot>(panel, input, row, sums);
-                Put(panel, sums, Math.Min(RowGroup, input.Count - row), rowCount - (tile * TileRows), output, row, tile * TileRows);
+                int end = Math.Min(row + RowsAtOnce, input.Count);
+                MultiplyRows<TDot>(panel, input, row, end, sums);
+                for (int group = row; group < end; group += RowGroup)
+                {
+                    Put(
+                        panel,
+                        sums + ((group - row) * SumsPerRow),
+                        Math.Min(RowGroup, end - group),
+                        rowCount - (tile * TileRows),
+                        output,
+                        group,
+                        tile * TileRows);
+                }
             }
         }
     }
 
-    private static void MultiplyRows<TDot>(WeightPanel panel, QuantizedRows input, int row, float* sums) // [4 tiles, 4 rows, 16]
+    private static void MultiplyRows<TDot>(WeightPanel panel, QuantizedRows input, int row, int end, float* sums) // [groups, 4 tiles, 4 rows, 16]
+        where TDot : struct, IPanelDot
+    {
+        int blocksAtOnce = IsWide ? input.BlockCount : CachedChunks / TDot.ChunkCount;
+        new Span<float>(sums, RowsAtOnce * SumsPerRow).Clear();
+        for (int block = 0; block < input.BlockCount; block += blocksAtOnce)
+        {
+            int blockCount = Math.Min(blocksAtOnce, input.BlockCount - block);
+            for (int group = row; group < end; group += RowGroup)
+            {
+                MultiplyGroup<TDot>(panel, input, group, block, blockCount, sums + ((group - row) * SumsPerRow));
+            }
+        }
+    }
+
+    private static void MultiplyGroup<TDot>(
+        WeightPanel panel, QuantizedRows input, int row, int block, int blockCount, float* sums) // [4 tiles, 4 rows, 16]
         where TDot : struct, IPanelDot
     {
         // What is missing to four rows is computed from the last one and left out.
@@ -57,21 +96,41 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
         byte* x1 = input.Codes(Math.Min(row + 1, last));
         byte* x2 = input.Codes(Math.Min(row + 2, last));
         byte* x3 = input.Codes(Math.Min(row + 3, last));
-        new Span<float>(sums, WeightPanel.TileCount * RowGroup * TileRows).Clear();
-        if (TIntegers.Lanes == TileRows)
+        if (IsWide)
         {
             PanelKernel<TSimd, TVector, TIntegers, TInteger>.FourTiles<TDot>(panel, x0, x1, x2, x3, sums);
             return;
         }
 
-        for (int tile = 0; tile < WeightPanel.TileCount; tile++)
+        // The rows that come next are asked for meanwhile.
+        for (int next = row + RowGroup; next < Math.Min(row + (2 * RowGroup), input.Count); next++)
         {
-            for (int lane = 0; lane < TileRows; lane += 2 * TIntegers.Lanes)
-            {
-                PanelKernel<TSimd, TVector, TIntegers, TInteger>.TwoVectors<TDot>(
-                    panel, tile, lane, x0, x1, x2, x3, sums + (tile * RowGroup * TileRows) + lane);
-            }
+            Prefetch(input, next, block, blockCount, TDot.ChunkCount * sizeof(int));
         }
+
+        const int LastTile = WeightPanel.TileCount - 1;
+        for (int lane = 0; lane < TileRows; lane += 2 * TIntegers.Lanes)
+        {
+            PanelKernel<TSimd, TVector, TIntegers, TInteger>.SixVectors<TDot>(
+                panel, lane, block, blockCount, x0, x1, sums + lane);
+            PanelKernel<TSimd, TVector, TIntegers, TInteger>.SixVectors<TDot>(
+                panel, lane, block, blockCount, x2, x3, sums + (2 * TileRows) + lane);
+            PanelKernel<TSimd, TVector, TIntegers, TInteger>.TwoVectors<TDot>(
+                panel, LastTile, lane, block, blockCount, x0, x1, x2, x3, sums + (LastTile * RowGroup * TileRows) + lane);
+        }
+    }
+
+    private static void Prefetch(QuantizedRows input, int row, int block, int blockCount, int blockBytes)
+    {
+        byte* codes = input.Codes(row);
+        for (int i = 0; i < blockCount * blockBytes; i += CacheLine.ByteCount)
+        {
+            CacheLine.Prefetch(codes + (block * blockBytes) + i);
+        }
+
+        float* scales = (float*)(codes + input.ScalesOffset) + block;
+        CacheLine.Prefetch(scales);
+        CacheLine.Prefetch(scales + input.BlockCount);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -13,11 +13,9 @@ internal struct KimiDeltaArguments
     public required nint DecayBias; // float32 [H·K]
     public required nint GateUp; // bfloat16 [H·K, G_g]
     public required nint Norm; // float32 [K]
-    public required nint Slots; // float32; slot s begins at s · slotStride
-    public required nint SlotIds; // int32 [B]
+    public required nint Slots; // addresses [B], where each sequence's slot of float32 begins
     public required nint Offsets; // int32 [B + 1], first token of each sequence
     public required nint Output; // float32 [T, H·K]
-    public required long SlotStride; // values
     public required long StateOffset; // values from the beginning of a slot to [H, K, K] of this layer, value channel first
     public required long TailOffset; // and to [W − 1, 3·H·K]
     public required int Heads; // H

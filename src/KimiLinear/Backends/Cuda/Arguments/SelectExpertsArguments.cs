@@ -1,6 +1,6 @@
 namespace KimiLinear.Backends;
 
-/// <summary>What the kernel select_experts takes; experts.cu says more.</summary>
+/// <summary>What the kernel select_experts takes; select_experts.cu says more.</summary>
 /// <remarks>The fields are those of the structure of the same name there, in its order.</remarks>
 internal struct SelectExpertsArguments
 {

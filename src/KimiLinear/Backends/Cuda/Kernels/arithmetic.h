@@ -5,6 +5,7 @@
 #include "device.h"
 
 using bfloat16 = unsigned short;
+using Float2 = float __attribute__((ext_vector_type(2)));
 using Float4 = float __attribute__((ext_vector_type(4)));
 using UInt4 = unsigned __attribute__((ext_vector_type(4)));
 
@@ -62,6 +63,26 @@ DEVICE float exponential(float x)
     int exponent = isNaN(x) ? 0 : (int)n;
     int half = exponent / 2;
     return p * asFloat((unsigned)(half + 127) << 23) * asFloat((unsigned)(exponent - half + 127) << 23);
+}
+
+// 2^x for x up to 0, within two units in the last place; 0 below 2^-126. The difference of two scores, in base two, is such an x.
+DEVICE float powerOfTwo(float x)
+{
+    const float rounder = 12582912.0f;
+    float shifted = x + rounder;
+    float r = x - (shifted - rounder); // |r| ≤ 1/2
+
+    float p = 0.000154531634f;
+    p = fusedMultiplyAdd(p, r, 0.00133908633f);
+    p = fusedMultiplyAdd(p, r, 0.00961808302f);
+    p = fusedMultiplyAdd(p, r, 0.0555035695f);
+    p = fusedMultiplyAdd(p, r, 0.240226507f);
+    p = fusedMultiplyAdd(p, r, 0.693147182f);
+    p = fusedMultiplyAdd(p, r, 1.0f);
+
+    // The last bits of the shifted number are the integer that is to be added to the exponent.
+    float power = asFloat(asBits(p) + (asBits(shifted) << 23));
+    return x >= -126.0f ? power : isNaN(x) ? x : 0;
 }
 
 // ln(1 + y) for y in [0, 1], by the series of 2·artanh(y / (2 + y)), whose terms shrink by nine at least.

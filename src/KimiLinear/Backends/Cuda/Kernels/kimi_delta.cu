@@ -24,11 +24,9 @@ struct KimiDeltaArguments
     const float* decayBias;     // [H·K]
     const bfloat16* gateUp;     // [H·K, G_g]
     const float* norm;          // [K]
-    float* slots;               // slot s begins at s · slotStride
-    const int* slotIds;         // [B]
+    float* const* slots;        // [B], where each sequence's slot begins
     const int* offsets;         // [B + 1], first token of each sequence
     float* output;              // [T, H·K]
-    long long slotStride;       // values
     long long stateOffset;      // values from the beginning of a slot to [H, K, K] of this layer, value channel first
     long long tailOffset;       // and to [W − 1, 3·H·K]
     int heads;                  // H
@@ -256,7 +254,7 @@ DEVICE void kimiDelta(const KimiDeltaArguments& a)
     int width = a.heads * a.headDim;
     int rowLength = 3 * width + a.decayRank + a.gateRank + a.heads;
     HeadMemory memory = headMemory(a);
-    float* slot = a.slots + a.slotIds[sequence] * a.slotStride;
+    float* slot = a.slots[sequence];
     float* state = slot + a.stateOffset + (long long)head * a.headDim * a.headDim;
     for (int t = a.offsets[sequence]; t < a.offsets[sequence + 1]; t++)
     {

@@ -1,4 +1,5 @@
-// The first of the three kernels of multi-head latent attention: turns the queries and caches the new tokens' rows.
+// The first of the three kernels of multi-head latent attention: turns the queries and caches the new tokens' rows. Attention in
+// the expanded form (expanded_attention.cu) takes its queries as they are, and needs the second half only.
 //
 //   cached row = RMSNorm(c) ‖ k_p                                 query = (K_hᵀ q_n ‖ q_p) · (Nope + P)^-1/2
 // K_h are the rows h · (Nope + V) … of W_kv_b. The rows are float32 or bfloat16.
@@ -140,3 +141,7 @@ KERNEL(latent_prepare, LatentPrepareArguments, 256)
         appendLatent(a, blockY(), sharedMemory());
     }
 }
+
+// Grid [T]: caches each token and leaves the queries alone.
+// Shared memory: [warps] float32.
+KERNEL(latent_append, LatentPrepareArguments, 256) { appendLatent(a, blockX(), sharedMemory()); }

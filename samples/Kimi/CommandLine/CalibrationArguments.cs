@@ -1,0 +1,129 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using KimiLinear.Calibration;
+using KimiLinear.ToolCalls;
+
+namespace Kimi.CommandLine;
+
+/// <summary>The options that name calibration data and say how it is prepared.</summary>
+internal sealed class CalibrationArguments
+{
+    private readonly Option<string[]> _data = new("--data")
+    {
+        Description = "Calibration data, one or more files of JSON Lines: {\"messages\": […]}, {\"text\": \"…\"}, {\"ids\": […]}, or the "
+            + "columns of a known data set. Use text like that the pruned model is for.",
+        HelpName = "FILE",
+        AllowMultipleArgumentsPerToken = true,
+    };
+
+    private readonly Option<string?> _weights = new("--weights")
+    {
+        Description = "The files' shares of --tokens or --records, one number for each [default: equal].",
+        HelpName = "2,1,1",
+    };
+
+    private readonly Option<long?> _tokens = CommonOptions.Number<long>(
+        "--tokens", "The most tokens to use of all files together.", "a whole number, at least 1", count => count >= 1);
+
+    private readonly Option<long?> _records = CommonOptions.Number<long>(
+        "--records", "The most records to use of all files together.", "a whole number, at least 1", count => count >= 1);
+
+    private readonly Option<int?> _seed = CommonOptions.Number<int>(
+        "--seed",
+        "Use the records of each file in an order drawn with this seed [default: in the order of the file].",
+        "a whole number from 0 to 2147483647",
+        seed => seed >= 0);
+
+    private readonly Option<int?> _maxLength = CommonOptions.Number<int>(
+        "--max-length",
+        "The most tokens of a sequence [default: 16384, or the model's context if that is shorter].",
+        "a whole number, at least 1",
+        count => count >= 1);
+
+    private readonly Option<bool> _skipLong = new("--skip-long")
+    {
+        Description = "Leave out records that are longer; without it they are cut at the end.",
+    };
+
+    private readonly Option<bool> _pack = new("--pack")
+    {
+        Description = "Fill sequences with one record behind the other; without it every record starts afresh.",
+    };
+
+    private readonly Option<string?> _tools = new("--tools")
+    {
+        Description = "A JSON array of tools to declare in conversations that name none, as in the OpenAI API.",
+        HelpName = "FILE",
+    };
+
+    public void AddTo(Command command)
+    {
+        command.Add(_data);
+        command.Add(_weights);
+        command.Add(_tokens);
+        command.Add(_records);
+        command.Add(_seed);
+        command.Add(_maxLength);
+        command.Add(_skipLong);
+        command.Add(_pack);
+        command.Add(_tools);
+    }
+
+    public bool AreGiven(ParseResult result) => result.GetValue(_data) is { Length: > 0 };
+
+    public IReadOnlyList<CalibrationFile> ReadFiles(ParseResult result)
+    {
+        string[] paths = result.GetValue(_data) ?? [];
+        double[] weights = ReadWeights(result.GetValue(_weights), paths.Length);
+        return [.. paths.Select((path, i) => new CalibrationFile(path, weights[i]))];
+    }
+
+    public CalibrationOptions ReadOptions(ParseResult result, int contextTokens)
+    {
+        CalibrationOptions options = new()
+        {
+            MaxTokens = result.GetValue(_tokens),
+            MaxRecords = result.GetValue(_records),
+            Seed = result.GetValue(_seed),
+            SkipsLongRecords = result.GetValue(_skipLong),
+            Packs = result.GetValue(_pack),
+            Tools = result.GetValue(_tools) is { } path ? ReadTools(path) : [],
+        };
+        int length = result.GetValue(_maxLength) ?? Math.Min(options.MaxSequenceTokens, contextTokens);
+        return length <= contextTokens
+            ? options with { MaxSequenceTokens = length }
+            : throw new CommandException($"--max-length is {length:N0}, but the model's context has {contextTokens:N0} tokens.");
+    }
+
+    private static double[] ReadWeights(string? text, int count)
+    {
+        if (text is null)
+        {
+            return [.. Enumerable.Repeat(1.0, count)];
+        }
+
+        double[] weights =
+        [
+            .. text.Split(',').Select(part => double.TryParse(part, CultureInfo.InvariantCulture, out double weight) ? weight : double.NaN),
+        ];
+        return weights.Length == count && weights.All(weight => weight > 0 && double.IsFinite(weight))
+            ? weights
+            : throw new CommandException($"--weights must be {count} numbers above 0, one for each file of --data, but is '{text}'.");
+    }
+
+    private static ToolDeclaration[] ReadTools(string path)
+    {
+        try
+        {
+            using JsonDocument json = JsonText.Parse(File.ReadAllBytes(path), $"'{path}'");
+            return json.RootElement.ValueKind == JsonValueKind.Array
+                ? [.. json.RootElement.EnumerateArray().Select(ToolDeclaration.FromJson)]
+                : throw new CommandException($"'{path}' must be a JSON array of tools.");
+        }
+        catch (JsonException exception)
+        {
+            throw new CommandException($"'{path}' is no list of tools: {exception.Message}", exception);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Net;
+using KimiLinear.Backends;
+using KimiLinear.Extensions.AI;
+using KimiServer.Hosting;
+
+namespace KimiServer.CommandLine;
+
+/// <summary>The command that starts a server, with the flags that vllm serve has for the same things.</summary>
+public sealed class ServeCommand
+{
+    /// <summary>The environment variable that holds the key; a command line would show it to the whole machine.</summary>
+    public const string ApiKeyVariable = "KIMI_API_KEY";
+
+    /// <summary>Command lines to learn from.</summary>
+    public static readonly string[] Examples =
+    [
+        "kimi serve MODEL                                    then open http://127.0.0.1:8000",
+        "kimi serve MODEL --host 0.0.0.0 --port 9000 --api-key SECRET",
+        "kimi serve MODEL --served-model-name kimi --max-num-seqs 32 --max-model-len 32k",
+    ];
+
+    private readonly Argument<string?> _model = new("MODEL")
+    {
+        Description = "The model's folder, a GGUF file, or its name on the hub, from where it is downloaded once.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string?> _modelOption = new("--model", "-m")
+    {
+        Description = "The same, as an option.",
+        HelpName = "MODEL",
+    };
+
+    private readonly Option<string> _host = new("--host")
+    {
+        Description = "The address to listen on; 0.0.0.0 or :: for all.",
+        DefaultValueFactory = _ => "127.0.0.1",
+    };
+
+    private readonly Option<int> _port = new("--port")
+    {
+        Description = "The port to listen on; 0 takes a free one.",
+        DefaultValueFactory = _ => 8000,
+    };
+
+    private readonly Option<string[]> _apiKeys = new("--api-key")
+    {
+        Description = $"A key that requests must carry; may be given several times. Without it {ApiKeyVariable} is read.",
+        HelpName = "KEY",
+        AllowMultipleArgumentsPerToken = true,
+    };
+
+    private readonly Option<string[]> _names = new("--served-model-name")
+    {
+        Description = "The names requests may ask for [default: the folder's].",
+        HelpName = "NAME",
+        AllowMultipleArgumentsPerToken = true,
+    };
+
+    private readonly Option<int?> _maxSequences = new("--max-num-seqs")
+    {
+        Description = "How many requests are computed side by side [default: 64].",
+        HelpName = "N",
+    };
+
+    private readonly Option<int?> _maxQueued = new("--max-queued-requests")
+    {
+        Description = "How many more may wait; the next is answered with 429 [default: 1024].",
+        HelpName = "N",
+    };
+
+    private readonly Option<int?> _maxModelLength = new("--max-model-len")
+    {
+        Description = "The most tokens of a request, reply included; 32k is 32,000 and 32K is 32,768 [default: the model's].",
+        HelpName = "N",
+        CustomParser = result => TokenCount.TryParse(result.Tokens[0].Value, out int count)
+            ? count
+            : Refuse<int?>(
+                result, $"--max-model-len must be a number of tokens such as 8192, 8k or 8K, but is '{result.Tokens[0].Value}'."),
+    };
+
+    private readonly Option<int?> _maxTokens = new("--default-max-tokens")
+    {
+        Description = "The longest reply of requests that name no limit [default: as long as the context].",
+        HelpName = "N",
+    };
+
+    private readonly Option<int> _maxRequestMegabytes = new("--max-request-mb")
+    {
+        Description = "The longest body of a request in mebibytes; a longer one is answered with 413.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 32,
+    };
+
+    private readonly Option<string> _device = new("--device")
+    {
+        Description = "What computes.",
+        HelpName = "auto|cpu|cuda:N|torch:cpu|torch:cuda:N",
+        DefaultValueFactory = _ => "auto",
+    };
+
+    private readonly Option<int?> _threads = new("--threads")
+    {
+        Description = "How many threads compute, 1 to 1024 [default: one for each processor].",
+        HelpName = "N",
+    };
+
+    private readonly Option<bool> _noPrefixes = new("--no-enable-prefix-caching")
+    {
+        Description = "Read every conversation from its start.",
+    };
+
+    private readonly Option<string?> _prefixFolder = new("--prefix-folder")
+    {
+        Description = "Where conversations go that memory has no room for [default: they are read again].",
+        HelpName = "DIR",
+    };
+
+    private readonly Option<int> _draftTokens = new("--draft-tokens")
+    {
+        Description = "How many tokens to guess at most from the text so far, and check in one step; 0 for none.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 8,
+    };
+
+    private readonly VllmFlags _flags = new();
+
+    internal ServeCommand()
+    {
+        Require(_host, "an IP address or localhost", host => ParseAddress(host) is not null);
+        Require(_port, "between 0 and 65535", port => port is >= 0 and <= 65535);
+        Require(_apiKeys, "a text", keys => keys.All(key => key.Length > 0));
+        Require(_names, "a text", names => names.All(name => name.Length > 0));
+        Require(_maxSequences, "at least 1", count => count >= 1);
+        Require(_maxQueued, "at least 0", count => count >= 0);
+        Require(_maxTokens, "at least 1", count => count >= 1);
+        Require(_maxRequestMegabytes, "between 1 and 1024", size => size is >= 1 and <= 1024);
+        Require(
+            _device, "auto, cpu, cuda:N, torch:cpu or torch:cuda:N with N from 0", name => ComputeDevice.TryParse(name, out _));
+        Require(_draftTokens, "between 0 and 64", count => count is >= 0 and <= 64);
+        Require(_threads, "between 1 and 1024", count => count is >= 1 and <= 1024);
+    }
+
+    /// <summary>Makes the command as one of a larger tool.</summary>
+    /// <returns>The command <c>serve</c>.</returns>
+    public static Command Create() => new ServeCommand().FillIn(
+        new Command("serve", "Serves a model over OpenAI's interface, with a chat page."));
+
+    /// <summary>Makes the command as a program of its own.</summary>
+    /// <returns>The root command.</returns>
+    public static RootCommand AsRoot()
+    {
+        RootCommand root = new("Serves a Kimi-Linear model over OpenAI's interface, with a chat page.");
+        new ServeCommand().FillIn(root);
+        return root;
+    }
+
+    internal Command FillIn(Command command)
+    {
+        command.Add(_model);
+        foreach (Option option in (Option[])
+            [
+                _modelOption, _host, _port, _apiKeys, _names, _maxSequences, _maxQueued, _maxModelLength, _maxTokens,
+                _maxRequestMegabytes, _device, _threads, _noPrefixes, _prefixFolder, _draftTokens,
+            ])
+        {
+            command.Add(option);
+        }
+
+        _flags.AddTo(command);
+        command.Validators.Add(RequireOneModel);
+        command.SetAction((result, cancellationToken) => ChatServer.RunAsync(Read(result), cancellationToken));
+        return command;
+    }
+
+    private void RequireOneModel(CommandResult result)
+    {
+        if (result.GetResult(_model) is { Tokens.Count: > 0 } == result.GetResult(_modelOption) is not null)
+        {
+            result.AddError("Name one model: its folder, a GGUF file, or org/name on the hub.");
+        }
+    }
+
+    internal ServerSettings Read(ParseResult result)
+    {
+        string[] keys = result.GetValue(_apiKeys)!;
+        string? variable = Environment.GetEnvironmentVariable(ApiKeyVariable);
+        KimiLinearChatClientOptions model = new()
+        {
+            ModelPath = result.GetValue(_model) ?? result.GetValue(_modelOption)!,
+            Device = result.GetValue(_device)!,
+            ThreadCount = result.GetValue(_threads),
+            MaxContextTokens = result.GetValue(_maxModelLength),
+            DefaultMaxOutputTokens = result.GetValue(_maxTokens),
+            ReusePrefixes = !result.GetValue(_noPrefixes),
+            PrefixFolder = result.GetValue(_prefixFolder),
+            MaxDraftTokens = result.GetValue(_draftTokens),
+            // A client is told what it cannot have.
+            UnsupportedOptionBehavior = UnsupportedOptionBehavior.Throw,
+        };
+        model.MaxConcurrentRequests = result.GetValue(_maxSequences) ?? model.MaxConcurrentRequests;
+        model.MaxQueuedRequests = result.GetValue(_maxQueued) ?? model.MaxQueuedRequests;
+        return new ServerSettings
+        {
+            Model = model,
+            ServedModelNames = result.GetValue(_names)!,
+            Address = ParseAddress(result.GetValue(_host)!)!,
+            Port = result.GetValue(_port),
+            ApiKeys = keys.Length > 0 || string.IsNullOrEmpty(variable) ? keys : [variable],
+            MaxRequestBytes = (long)result.GetValue(_maxRequestMegabytes) << 20,
+            Notes = _flags.Notes(result),
+        };
+    }
+
+    private static IPAddress? ParseAddress(string host) =>
+        host == "localhost" ? IPAddress.Loopback : IPAddress.TryParse(host, out IPAddress? address) ? address : null;
+
+    private static void Require<T>(Option<T> option, string rule, Func<T, bool> holds) => option.Validators.Add(result =>
+    {
+        if (result is { Implicit: false, Tokens: [var token, ..] } && result.GetValueOrDefault<T>() is { } value && !holds(value))
+        {
+            result.AddError($"{option.Name} must be {rule}, but is '{token.Value}'.");
+        }
+    });
+
+    private static T? Refuse<T>(ArgumentResult result, string message)
+    {
+        result.AddError(message);
+        return default;
+    }
+}

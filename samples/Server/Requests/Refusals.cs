@@ -1,0 +1,63 @@
+using System.Text.Json;
+using KimiServer.Hosting;
+
+namespace KimiServer.Requests;
+
+/// <summary>Fields whose wish cannot be met: refused by name, because an answer that ignores them would be a wrong one.</summary>
+internal sealed class Refusals(IReadOnlyDictionary<string, string> reasons)
+{
+    private const string NoLogProbabilities = "log probabilities are not computed. Leave it out.";
+    private const string UseResponseFormat = "say in 'response_format' what the reply must look like.";
+    private const string UseTools = "declare functions in 'tools' and choose with 'tool_choice'.";
+    private const string OneReply = "a request gets one reply. Send as many requests as you want replies.";
+
+    /// <summary>Those of a chat completion.</summary>
+    public static Refusals OfChat { get; } = new(new Dictionary<string, string>
+    {
+        ["n"] = OneReply,
+        ["logprobs"] = NoLogProbabilities,
+        ["top_logprobs"] = NoLogProbabilities,
+        ["prompt_logprobs"] = NoLogProbabilities,
+        ["functions"] = UseTools,
+        ["function_call"] = UseTools,
+        ["audio"] = "the model writes text only. Leave it out.",
+        ["guided_json"] = UseResponseFormat,
+        ["guided_regex"] = UseResponseFormat,
+        ["guided_choice"] = UseResponseFormat,
+        ["guided_grammar"] = UseResponseFormat,
+        ["structured_outputs"] = UseResponseFormat,
+        ["use_beam_search"] = "the reply is drawn token by token. Leave it out.",
+    });
+
+    /// <summary>Those of a completion.</summary>
+    public static Refusals OfCompletion { get; } = new(new Dictionary<string, string>
+    {
+        ["n"] = OneReply,
+        ["best_of"] = OneReply,
+        ["logprobs"] = NoLogProbabilities,
+        ["prompt_logprobs"] = NoLogProbabilities,
+        ["echo"] = "the reply does not repeat the prompt. Put it before the reply yourself.",
+        ["suffix"] = "the model continues a text and does not fill a gap. Leave it out.",
+    });
+
+    public void Check(RequestFields fields)
+    {
+        foreach ((string name, string reason) in reasons)
+        {
+            if (fields.Find(name) is { } value && !IsHarmless(name, value))
+            {
+                throw ApiException.Invalid($"'{name}' is not supported: {reason}", name, "unsupported_parameter");
+            }
+        }
+    }
+
+    // Clients send some fields with the value that changes nothing.
+    private static bool IsHarmless(string name, JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.False => true,
+        JsonValueKind.Number => name is "n" or "best_of" && value.GetDouble() == 1,
+        JsonValueKind.String => value.ValueEquals(""),
+        JsonValueKind.Array => value.GetArrayLength() == 0,
+        _ => false,
+    };
+}

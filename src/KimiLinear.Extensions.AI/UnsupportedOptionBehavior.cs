@@ -1,0 +1,14 @@
+namespace KimiLinear.Extensions.AI;
+
+/// <summary>What a client does with an option that it cannot honour and the contract lets it leave out.</summary>
+public enum UnsupportedOptionBehavior
+{
+    /// <summary>Leaves it out and says so in the log.</summary>
+    Log,
+
+    /// <summary>Refuses the request with <see cref="NotSupportedException"/>, which names the option.</summary>
+    Throw,
+
+    /// <summary>Leaves it out.</summary>
+    Ignore,
+}

@@ -1,0 +1,84 @@
+using KimiLinear.Sampling;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Logging;
+
+namespace KimiLinear.Extensions.AI;
+
+/// <summary>Refuses, logs or drops what a request asks for and cannot have, as the client's options say.</summary>
+internal sealed partial class UnsupportedOptions(UnsupportedOptionBehavior behavior, ILogger? logger)
+{
+    /// <summary>Whether the request is refused.</summary>
+    public bool Throws => behavior == UnsupportedOptionBehavior.Throw;
+
+    /// <summary>Looks for what no reply of this client can honour, and what may be left out.</summary>
+    /// <exception cref="InvalidOperationException">Another model is asked for.</exception>
+    /// <exception cref="NotSupportedException">Something is asked for that must not be left out, or nothing may be.</exception>
+    public void Check(ChatOptions? options, string modelId)
+    {
+        if (options is null)
+        {
+            return;
+        }
+
+        if (options.ModelId is { } requested && !string.Equals(requested, modelId, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new InvalidOperationException(
+                $"The request asks for model '{requested}', but this client runs '{modelId}'. "
+                + $"Leave {nameof(ChatOptions.ModelId)} unset, or use that name.");
+        }
+
+        if (options.ContinuationToken is not null)
+        {
+            throw new NotSupportedException(
+                $"{nameof(ChatOptions.ContinuationToken)} is set, but replies of this client cannot be continued. "
+                + "Send the conversation instead.");
+        }
+
+        if (options.Reasoning?.Effort is { } effort and not ReasoningEffort.None)
+        {
+            Report(nameof(ChatOptions.Reasoning), $"effort {effort} is asked for, but the model does not reason before it answers");
+        }
+
+        if (options.AllowBackgroundResponses == true)
+        {
+            Report(nameof(ChatOptions.AllowBackgroundResponses), "replies are never computed in the background");
+        }
+
+        foreach (AITool tool in options.Tools ?? [])
+        {
+            if (tool is not AIFunctionDeclaration)
+            {
+                Report(
+                    nameof(ChatOptions.Tools),
+                    $"it holds a {tool?.GetType().Name ?? "null"} ('{tool?.Name}'), but only functions can be declared to the model");
+            }
+        }
+    }
+
+    /// <summary>Tells what of the schemas a reply may violate.</summary>
+    /// <exception cref="NotSupportedException">There is something, and the request is refused for it.</exception>
+    public void Check(ReplyGrammar? grammar)
+    {
+        foreach (UnenforcedKeyword keyword in grammar?.UnenforcedKeywords ?? [])
+        {
+            Report("the schema", $"'{keyword.Keyword}' at '{keyword.Place}' cannot be enforced: {keyword.Reason}");
+        }
+    }
+
+    private void Report(string option, string reason)
+    {
+        switch (behavior)
+        {
+            case UnsupportedOptionBehavior.Throw:
+                throw new NotSupportedException(
+                    $"{option} cannot be honoured: {reason}. Leave it out, or set "
+                    + $"{nameof(KimiLinearChatClientOptions.UnsupportedOptionBehavior)} to Log or Ignore.");
+            case UnsupportedOptionBehavior.Log when logger is not null:
+                LogLeftOut(logger, option, reason);
+                break;
+        }
+    }
+
+    [LoggerMessage(6, LogLevel.Warning, "{Option} is left out of account: {Reason}.")]
+    private static partial void LogLeftOut(ILogger logger, string option, string reason);
+}

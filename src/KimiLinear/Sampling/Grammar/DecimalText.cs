@@ -1,0 +1,62 @@
+using System.Globalization;
+using System.Numerics;
+using System.Text.Json;
+
+namespace KimiLinear.Sampling;
+
+/// <summary>A number of a schema, exactly: digits times a power of ten.</summary>
+/// <param name="Digits">The digits, with the sign.</param>
+/// <param name="Exponent">The power of ten.</param>
+internal readonly record struct DecimalText(BigInteger Digits, int Exponent)
+{
+    // Far beyond float64; keeps a hostile exponent from filling the memory.
+    private const int MaxExponent = 400;
+
+    /// <summary>Gets a value indicating whether there is nothing behind the point.</summary>
+    public bool IsWhole => Digits.IsZero || Exponent >= 0;
+
+    /// <summary>Reads a JSON number; <see langword="null"/> if it is none, or so large or small that it is of no use.</summary>
+    public static DecimalText? Parse(JsonElement element)
+    {
+        if (element.ValueKind != JsonValueKind.Number)
+        {
+            return null;
+        }
+
+        string[] parts = element.GetRawText().Split('e', 'E');
+        int exponent = 0;
+        bool isReadable = parts.Length == 1
+            || int.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent);
+        int point = parts[0].IndexOf('.', StringComparison.Ordinal);
+        int fraction = point < 0 ? 0 : parts[0].Length - point - 1;
+        if (!isReadable || Math.Abs((long)exponent) > MaxExponent || parts[0].Length > MaxExponent)
+        {
+            return null;
+        }
+
+        BigInteger digits = BigInteger.Parse(
+            parts[0].Replace(".", "", StringComparison.Ordinal), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        exponent -= fraction;
+        while (!digits.IsZero && digits % 10 == 0)
+        {
+            digits /= 10;
+            exponent++;
+        }
+
+        return new DecimalText(digits, digits.IsZero ? 0 : exponent);
+    }
+
+    /// <summary>Returns the number in units of a decimal place, rounded down, and whether nothing was rounded.</summary>
+    public (BigInteger Units, bool IsExact) InUnits(int fractionDigits)
+    {
+        int shift = Exponent + fractionDigits;
+        if (shift >= 0)
+        {
+            return (Digits * BigInteger.Pow(10, shift), true);
+        }
+
+        var divisor = BigInteger.Pow(10, -shift);
+        BigInteger quotient = BigInteger.DivRem(Digits, divisor, out BigInteger remainder);
+        return (remainder.Sign < 0 ? quotient - 1 : quotient, remainder.IsZero);
+    }
+}

@@ -1,0 +1,188 @@
+using System.Numerics;
+using System.Text.Json;
+
+namespace KimiLinear.Sampling;
+
+/// <content>Strings and numbers.</content>
+internal sealed partial class SchemaCompiler
+{
+    // A state takes a few hundred bytes and a few microseconds to make.
+    private const int MaxAutomatonStates = 20_000;
+
+    // As many as float64 holds faithfully, and as fit an Int64.
+    private const int SignificantDigits = 15;
+    private const int IntegerDigits = 18;
+
+    // An automaton of numbers keeps a bit for each length.
+    private const int MaxDigits = 60;
+
+    private GrammarRule StringOf(List<SchemaPart> parts)
+    {
+        int minimum = parts.Max(part => part.Count("minLength")) ?? 0;
+        int maximum = parts.Min(part => part.Count("maxLength")) ?? GrammarNodes.Unlimited;
+        CodePointAutomaton? text = null;
+        foreach (SchemaPart part in parts)
+        {
+            if (part.Text("pattern") is { } pattern)
+            {
+                CodePointAutomaton? added = PatternCompiler.TryCompile(pattern, MaxAutomatonStates);
+                text = And(text, added, part, "pattern", "it uses what is not supported, or is too large");
+            }
+
+            if (part.Text("format") is { } format)
+            {
+                CodePointAutomaton? added = StringFormats.Find(format, _options.UseLocalTimes);
+                text = And(text, added, part, "format", $"'{format}' is not supported, or too large with other keywords");
+            }
+        }
+
+        if (text is null)
+        {
+            return Register(new StringRule(minimum, maximum));
+        }
+
+        CodePointAutomaton? bounded = text.WithLength(minimum, maximum, MaxAutomatonStates);
+        if (bounded is null)
+        {
+            ReportEach(parts, ["minLength", "maxLength"], "it is too large together with a pattern");
+        }
+
+        return Register(new RegularRule(bounded ?? text, isString: true));
+    }
+
+    private CodePointAutomaton? And(
+        CodePointAutomaton? text, CodePointAutomaton? added, SchemaPart part, string keyword, string reason)
+    {
+        CodePointAutomaton? both = added is null ? null : text is null ? added : text.Intersect(added, MaxAutomatonStates);
+        if (both is null)
+        {
+            _report.Add(part, keyword, reason);
+        }
+
+        return both ?? text;
+    }
+
+    private GrammarRule NumberOf(List<SchemaPart> parts, bool isInteger)
+    {
+        string[] keywords = [.. parts.SelectMany(part => SchemaKeywords.About(part, SchemaTypes.Number))];
+        if (keywords.Length == 0 && !isInteger)
+        {
+            return Register(new NumberRule());
+        }
+
+        List<DecimalText> steps = [.. parts.Select(Step).OfType<DecimalText>()];
+        CodePointAutomaton? digits = RangeOf(parts, isInteger, steps).ToAutomaton(MaxAutomatonStates);
+        if (digits is null)
+        {
+            ReportEach(parts, ["multipleOf"], "its digits are too many");
+            digits = RangeOf(parts, isInteger, []).ToAutomaton(int.MaxValue)!;
+        }
+
+        return Register(new RegularRule(digits, isString: false));
+    }
+
+    private DecimalRange RangeOf(List<SchemaPart> parts, bool isInteger, List<DecimalText> steps)
+    {
+        (DecimalText Value, bool IsExclusive)[] lowest =
+            [.. parts.SelectMany(part => Bounds(part, "minimum", "exclusiveMinimum"))];
+        (DecimalText Value, bool IsExclusive)[] highest =
+            [.. parts.SelectMany(part => Bounds(part, "maximum", "exclusiveMaximum"))];
+        int fractionDigits = isInteger ? 0
+            : steps.Count > 0 ? steps.Max(step => Math.Max(-step.Exponent, 0))
+            : lowest.Concat(highest).Select(bound => -bound.Value.Exponent).Append(SignificantDigits).Max();
+
+        BigInteger minimum = lowest.Select(bound => Up(bound.Value, bound.IsExclusive, fractionDigits))
+            .DefaultIfEmpty(-BigInteger.Pow(10, MaxDigits)).Max();
+        BigInteger maximum = highest.Select(bound => Down(bound.Value, bound.IsExclusive, fractionDigits))
+            .DefaultIfEmpty(BigInteger.Pow(10, MaxDigits)).Min();
+        BigInteger smallest = minimum.Sign > 0 ? minimum : maximum.Sign < 0 ? -maximum : 0;
+        int significantDigits = Math.Max(
+            isInteger ? IntegerDigits : SignificantDigits,
+            Math.Max(DecimalRange.Length(smallest / BigInteger.Pow(10, fractionDigits)), fractionDigits));
+        BigInteger limit = BigInteger.Pow(10, significantDigits + fractionDigits) - 1;
+        return new DecimalRange(
+            BigInteger.Max(minimum, -limit),
+            BigInteger.Min(maximum, limit),
+            CommonStep(steps, fractionDigits),
+            fractionDigits,
+            significantDigits);
+    }
+
+    // The least common multiple, in units of the last digit; steps may be finer than that.
+    private static BigInteger CommonStep(List<DecimalText> steps, int fractionDigits)
+    {
+        int finest = steps.Select(step => -step.Exponent).Append(fractionDigits).Max();
+        var unit = BigInteger.Pow(10, finest - fractionDigits);
+        BigInteger common = steps.Select(step => step.InUnits(finest).Units)
+            .Aggregate(unit, (least, next) => least / BigInteger.GreatestCommonDivisor(least, next) * next);
+        return common / unit;
+    }
+
+    private IEnumerable<(DecimalText Value, bool IsExclusive)> Bounds(SchemaPart part, string keyword, string exclusiveKeyword)
+    {
+        // Draft 4 had a Boolean that makes the other keyword exclusive.
+        bool isExclusive = part.TryGet(exclusiveKeyword, out JsonElement exclusive) && exclusive.ValueKind == JsonValueKind.True;
+        if (part.Has(keyword) && Read(part, keyword) is { } bound)
+        {
+            yield return (bound, isExclusive);
+        }
+
+        if (exclusive.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.True or JsonValueKind.False)
+            && Read(part, exclusiveKeyword) is { } exclusiveBound)
+        {
+            yield return (exclusiveBound, true);
+        }
+    }
+
+    private DecimalText? Step(SchemaPart part)
+    {
+        DecimalText? step = part.Has("multipleOf") ? Read(part, "multipleOf") : null;
+        return step is null || step.Value.Digits.Sign > 0 ? step : throw part.Error("multipleOf", "must be above 0");
+    }
+
+    private DecimalText? Read(SchemaPart part, string keyword)
+    {
+        part.TryGet(keyword, out JsonElement value);
+        if (value.ValueKind != JsonValueKind.Number)
+        {
+            throw part.Error(keyword, "must be a number");
+        }
+
+        DecimalText? number = DecimalText.Parse(value);
+        bool isUsable = number is { } parsed
+            && DecimalRange.Length(BigInteger.Abs(parsed.Digits)) + Math.Abs(parsed.Exponent) <= MaxDigits / 2;
+
+        // No number is written that reaches the limits of float64.
+        int outside = keyword is "maximum" or "exclusiveMaximum" ? 1 : -1;
+        bool isFarOut = keyword != "multipleOf" && number is { Exponent: > 0 } far && far.Digits.Sign == outside;
+        if (!isUsable && !isFarOut)
+        {
+            _report.Add(part, keyword, "the number has too many digits");
+        }
+
+        return isUsable ? number : null;
+    }
+
+    private void ReportEach(List<SchemaPart> parts, string[] keywords, string reason)
+    {
+        foreach (SchemaPart part in parts)
+        {
+            foreach (string keyword in keywords.Where(part.Has))
+            {
+                _report.Add(part, keyword, reason);
+            }
+        }
+    }
+
+    private static BigInteger Up(DecimalText value, bool isExclusive, int fractionDigits)
+    {
+        (BigInteger units, bool isExact) = value.InUnits(fractionDigits);
+        return isExact && !isExclusive ? units : units + 1;
+    }
+
+    private static BigInteger Down(DecimalText value, bool isExclusive, int fractionDigits)
+    {
+        (BigInteger units, bool isExact) = value.InUnits(fractionDigits);
+        return isExact && isExclusive ? units - 1 : units;
+    }
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using KimiLinear.Backends;
+using KimiLinear.Caching;
+
+namespace KimiLinear.Scheduling;
+
+/// <content>Who gives way when memory runs out.</content>
+internal sealed partial class EngineLoop
+{
+    // The youngest give way, whatever they have done so far, and begin again when there is room.
+    private bool MakeRoomForPlan()
+    {
+        while (!Memory.MakeRoom(NeededBytes()))
+        {
+            EngineRequest youngest = _running.MaxBy(request => request.Ticket)!;
+            if (_running.Count == 1)
+            {
+                Counters.Failed++;
+                End(youngest, _running, new InsufficientMemoryException(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The request has {youngest.Sequence!.Length:N0} tokens and needs more memory, but the engine may hold "
+                    + $"{Memory.MaxBytes:N0} bytes. Raise {nameof(EngineOptions.MemoryBytes)}, or limit the tokens.")));
+                return false;
+            }
+
+            Counters.Preempted++;
+            StoreForLater(youngest);
+            _plan.RemoveAll(entry => entry.Request == youngest);
+            _running.Remove(youngest);
+            youngest.Preempt();
+            _waiting.Insert(0, youngest);
+        }
+
+        return _plan.Count > 0;
+    }
+
+    // With a folder, what it has read is not read again when there is room.
+    private void StoreForLater(EngineRequest request)
+    {
+        SequenceState sequence = request.Sequence!;
+        try
+        {
+            _prefixes?.Store(request.Tokens[..sequence.Length], sequence);
+        }
+        catch (Exception exception) when (exception is DeviceMemoryException or OutOfMemoryException or ObjectDisposedException)
+        {
+            // Then it is read again.
+        }
+    }
+
+    // A guess takes a copy of the sequence; that is no reason for anything else to give way.
+    private bool HasRoomForGuesses() =>
+        Memory.UsedBytes + (_running.Count * (_model.SlotBytes + (2 * _model.PageBytes))) <= Memory.MaxBytes;
+
+    private long NeededBytes()
+    {
+        long bytes = 0;
+        foreach (PlannedEntry entry in _plan)
+        {
+            SequenceState sequence = entry.Request.Sequence!;
+            bytes += (sequence.PagesToRent(entry.TokenIds.Length) * _model.PageBytes) + (sequence.Length == 0 ? _model.SlotBytes : 0);
+            bytes += entry.DraftCount > 0 ? _model.SlotBytes + _model.PageBytes : 0;
+        }
+
+        return bytes;
+    }
+}

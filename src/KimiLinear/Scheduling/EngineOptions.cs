@@ -1,0 +1,160 @@
+namespace KimiLinear.Scheduling;
+
+/// <summary>How an engine shares a model among requests.</summary>
+/// <remarks>A property that is set to a value outside its range throws.</remarks>
+public sealed record EngineOptions
+{
+    /// <summary>Gets how many requests are computed side by side, at least 1; further ones wait.</summary>
+    /// <value>The default is 64.</value>
+    public int MaxSequences
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(MaxSequences));
+            field = value;
+        }
+    } = 64;
+
+    /// <summary>Gets how many requests may wait for a place, at least 0; further ones are refused.</summary>
+    /// <value>The default is 1,024.</value>
+    public int MaxQueued
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value, nameof(MaxQueued));
+            field = value;
+        }
+    } = 1024;
+
+    /// <summary>
+    /// Gets the most tokens of a request, prompt and reply together, at least 1; <see langword="null"/> for the model's limit,
+    /// which holds in any case.
+    /// </summary>
+    /// <value>The default is <see langword="null"/>.</value>
+    public int? MaxContextTokens
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value ?? 1, 1, nameof(MaxContextTokens));
+            field = value;
+        }
+    }
+
+    /// <summary>
+    /// Gets the bytes that sequences may hold, those kept for later requests included, at least 1; <see langword="null"/> for
+    /// half of what the model leaves of the device's memory.
+    /// </summary>
+    /// <value>The default is <see langword="null"/>.</value>
+    public long? MemoryBytes
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value ?? 1, 1, nameof(MemoryBytes));
+            field = value;
+        }
+    }
+
+    /// <summary>Gets a value indicating whether what prompts have in common is computed once and resumed.</summary>
+    /// <value>The default is <see langword="true"/>.</value>
+    public bool ReusePrefixes { get; init; } = true;
+
+    /// <summary>
+    /// Gets the folder for kept prefixes that memory has no room for, and for requests that lose their memory to others;
+    /// <see langword="null"/> for none: what does not fit is read again. Its files have no use beyond the process and vanish with it.
+    /// </summary>
+    /// <value>The default is <see langword="null"/>. The folder is made when the engine is, which throws if it cannot be.</value>
+    public string? PrefixFolder { get; init; }
+
+    /// <summary>Gets the most bytes of the files in <see cref="PrefixFolder"/>, at least 1.</summary>
+    /// <value>The default is 16 GiB.</value>
+    public long PrefixFolderBytes
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(PrefixFolderBytes));
+            field = value;
+        }
+    } = 16L << 30;
+
+    /// <summary>
+    /// Gets how many tokens of a prompt are read at a time, at least 1. Prompts are cut at its multiples whatever else runs, so
+    /// that a reply does not depend on the load. Larger pieces read faster; smaller ones let others get their turn sooner.
+    /// </summary>
+    /// <value>The default is 512.</value>
+    public int PieceTokens
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(PieceTokens));
+            field = value;
+        }
+    } = 512;
+
+    /// <summary>Gets how many tokens a step computes at most while no request is past its prompt, at least 1.</summary>
+    /// <value>The default is 2,048. A piece of one prompt is always taken whole.</value>
+    public int MaxStepTokens
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(MaxStepTokens));
+            field = value;
+        }
+    } = 2048;
+
+    /// <summary>
+    /// Gets the share of the time that reading prompts may take while other requests write, from above 0 to below 1. With a half,
+    /// replies in progress are at most twice as slow while others begin.
+    /// </summary>
+    /// <value>The default is 0.5.</value>
+    public double PrefillShare
+    {
+        get;
+        init
+        {
+            if (value is not (> 0 and < 1))
+            {
+                throw new ArgumentOutOfRangeException(nameof(PrefillShare), value, "The share must lie between 0 and 1, ends excluded.");
+            }
+
+            field = value;
+        }
+    } = 0.5;
+
+    /// <summary>
+    /// Gets how many tokens of a reply are guessed at most, from what followed the same words before, and checked in one step;
+    /// 0 for none. Replies are those without guesses; text that repeats itself comes faster. A request whose guesses do not pay
+    /// makes none for a while.
+    /// </summary>
+    /// <value>The default is 8.</value>
+    public int MaxDraftTokens
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value, nameof(MaxDraftTokens));
+            field = value;
+        }
+    } = 8;
+
+    /// <summary>
+    /// Gets how many tokens are computed ahead of a reader, at least 1. A reader who is further behind pauses its request, which
+    /// keeps its memory and gives up its place in the steps.
+    /// </summary>
+    /// <value>The default is 256.</value>
+    public int ReadAheadTokens
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(ReadAheadTokens));
+            field = value;
+        }
+    } = 256;
+}

@@ -1,0 +1,48 @@
+using KimiLinear.Backends;
+using KimiLinear.Model;
+
+namespace KimiLinear.Scheduling;
+
+/// <summary>Keeps what sequences hold within a number of bytes; kept prefixes give way first.</summary>
+internal sealed class MemoryBudget(KimiLinearModel model, PrefixCache? prefixes, long maxBytes)
+{
+    /// <summary>Tokens of a reply for which there has to be room before a request gets a place.</summary>
+    public const int ReservedReplyTokens = 1024;
+
+    public long MaxBytes => maxBytes;
+
+    /// <summary>Bytes that sequences and kept prefixes hold.</summary>
+    public long UsedBytes => model.UsedSequenceBytes;
+
+    /// <summary>Half of what the model leaves of the memory that this process may use, at least a sixteenth of all.</summary>
+    public static long Default(KimiLinearModel model)
+    {
+        long total = model.DeviceMemoryBytes ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        return Math.Max((total - model.WeightBytes) / 2, total / 16);
+    }
+
+    /// <summary>Bytes set aside for a request that runs: what its prompt and a part of its reply need, or what it has taken.</summary>
+    public long BytesFor(EngineRequest request)
+    {
+        int reply = Math.Min(request.Options.MaxTokens ?? ReservedReplyTokens, ReservedReplyTokens);
+        return BytesOf(Math.Max(request.Prompt.Length + reply, request.Sequence?.Length ?? 0));
+    }
+
+    /// <summary>Bytes of a sequence of so many tokens.</summary>
+    public long BytesOf(int tokenCount) => model.SlotBytes + (CacheLayout.PagesFor(tokenCount) * model.PageBytes);
+
+    /// <summary>Makes room by dropping kept prefixes.</summary>
+    /// <returns>Whether there is room now.</returns>
+    public bool MakeRoom(long bytes)
+    {
+        while (UsedBytes + bytes > maxBytes)
+        {
+            if (prefixes is null || !prefixes.DropOne())
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}

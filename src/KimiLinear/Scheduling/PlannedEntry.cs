@@ -1,0 +1,14 @@
+namespace KimiLinear.Scheduling;
+
+/// <summary>A request's part in a step.</summary>
+/// <param name="Request">The request.</param>
+/// <param name="TokenIds">The tokens its sequence reads.</param>
+/// <param name="DrawsToken">Whether a token is drawn after them.</param>
+/// <param name="IsPiece">Whether they are a piece of a prompt, else what was drawn last and guesses of what follows.</param>
+/// <param name="Milliseconds">What they are expected to take.</param>
+internal readonly record struct PlannedEntry(
+    EngineRequest Request, ReadOnlyMemory<int> TokenIds, bool DrawsToken, bool IsPiece, double Milliseconds)
+{
+    /// <summary>How many tokens are guessed, after each of which the next one is drawn.</summary>
+    public int DraftCount => IsPiece ? 0 : Request.DraftCount;
+}

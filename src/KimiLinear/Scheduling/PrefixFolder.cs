@@ -1,0 +1,155 @@
+using KimiLinear.Caching;
+using KimiLinear.Model;
+
+namespace KimiLinear.Scheduling;
+
+/// <summary>Copies of sequences that memory has no room for, in files; the least recently used go first.</summary>
+/// <remarks>
+/// Written one after the other beside the engine's thread, which only copies a sequence out of the device's memory and reads a
+/// file when it is resumed. What cannot be written is forgotten: its tokens are then read again.
+/// </remarks>
+internal sealed class PrefixFolder : IDisposable
+{
+    // Copies that wait to be written hold memory; further ones are forgotten.
+    private const int MaxUnwritten = 4;
+
+    private readonly KimiLinearModel _model;
+    private readonly string _path;
+    private readonly long _maxBytes;
+    private readonly PrefixTree<LinkedListNode<StoredPrefix>> _tree = new();
+    private readonly LinkedList<StoredPrefix> _leastUsedFirst = [];
+    private Task _writing = Task.CompletedTask;
+    private int _unwritten;
+
+    /// <param name="model">The model whose sequences are kept.</param>
+    /// <param name="path">The folder, which is made if it is missing.</param>
+    /// <param name="maxBytes">The most bytes of all files.</param>
+    /// <exception cref="IOException">The folder cannot be made.</exception>
+    public PrefixFolder(KimiLinearModel model, string path, long maxBytes)
+    {
+        _model = model;
+        _maxBytes = maxBytes;
+        try
+        {
+            _path = Directory.CreateDirectory(path).FullName;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new IOException(
+                $"The folder '{path}' for conversations that memory has no room for cannot be made: {exception.Message} "
+                + $"Name another as {nameof(EngineOptions.PrefixFolder)}, or none.",
+                exception);
+        }
+    }
+
+    public int Count => _leastUsedFirst.Count;
+
+    /// <summary>Bytes of all copies, those that wait to be written included.</summary>
+    public long ByteCount { get; private set; }
+
+    /// <summary>Keeps a copy of a sequence.</summary>
+    /// <param name="tokens">All tokens that the sequence has read.</param>
+    /// <param name="sequence">The sequence, which stays the caller's.</param>
+    public void Keep(ReadOnlySpan<int> tokens, SequenceState sequence)
+    {
+        if (_tree.Get(tokens) is { } known)
+        {
+            Touch(known);
+            return;
+        }
+
+        long bytes = _model.SnapshotBytes(tokens.Length);
+        if (bytes > _maxBytes || Volatile.Read(ref _unwritten) >= MaxUnwritten)
+        {
+            return;
+        }
+
+        while (ByteCount + bytes > _maxBytes)
+        {
+            Drop(_leastUsedFirst.First!);
+        }
+
+        StoredPrefix stored = new(tokens.ToArray(), _model.Save(sequence));
+        _tree.Set(tokens, _leastUsedFirst.AddLast(stored));
+        ByteCount += bytes;
+        Interlocked.Increment(ref _unwritten);
+        _writing = _writing.ContinueWith(_ => Write(stored), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    }
+
+    /// <summary>Finds the longest copy that some tokens begin with.</summary>
+    /// <param name="tokens">The tokens.</param>
+    /// <param name="maxLength">Longer copies are passed over.</param>
+    public StoredPrefix? Find(ReadOnlySpan<int> tokens, int maxLength)
+    {
+        _tree.Find(tokens, maxLength, out LinkedListNode<StoredPrefix>? found);
+        return found?.Value;
+    }
+
+    /// <summary>Starts a sequence from a copy, or returns null when the copy is lost.</summary>
+    public SequenceState? Resume(StoredPrefix stored)
+    {
+        LinkedListNode<StoredPrefix> node = _tree.Get(stored.Tokens)!;
+        SequenceState sequence = _model.CreateSequence();
+        try
+        {
+            if (stored.Use(_model.CreateSnapshot, snapshot => _model.Restore(sequence, snapshot)))
+            {
+                Touch(node);
+                return sequence;
+            }
+        }
+        catch (IOException)
+        {
+            // Then it is as lost as one that was never written.
+        }
+        catch
+        {
+            sequence.Dispose();
+            throw;
+        }
+
+        sequence.Dispose();
+        Drop(node);
+        return null;
+    }
+
+    public void Dispose()
+    {
+        while (_leastUsedFirst.First is { } first)
+        {
+            Drop(first);
+        }
+
+        _writing.Wait();
+    }
+
+    private void Write(StoredPrefix stored)
+    {
+        try
+        {
+            stored.Write(_path);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The disk is full or gone: the copy is lost, which whoever asks for it finds out.
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _unwritten);
+        }
+    }
+
+    private void Drop(LinkedListNode<StoredPrefix> node)
+    {
+        _leastUsedFirst.Remove(node);
+        _tree.Remove(node.Value.Tokens);
+        ByteCount -= node.Value.ByteCount;
+        node.Value.Dispose();
+    }
+
+    private void Touch(LinkedListNode<StoredPrefix> node)
+    {
+        _leastUsedFirst.Remove(node);
+        _leastUsedFirst.AddLast(node);
+    }
+}

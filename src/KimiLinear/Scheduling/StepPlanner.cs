@@ -1,0 +1,130 @@
+namespace KimiLinear.Scheduling;
+
+/// <summary>Decides which tokens of which requests the next step computes.</summary>
+/// <remarks>
+/// Every request past its prompt reads the token it drew last. Pieces of prompts join as far as reading has earned the time:
+/// while others write, it earns a share of theirs; while nobody does, a step is filled up. Of several prompts, that of the caller
+/// who has used the least time comes first.
+/// </remarks>
+/// <param name="options">How the model is shared.</param>
+/// <param name="cost">What parts of steps take.</param>
+/// <param name="shares">What each caller has used.</param>
+/// <param name="maxContextTokens">The most tokens of a request.</param>
+internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerShares shares, int maxContextTokens)
+{
+    private readonly Comparison<EngineRequest> _leastServedFirst = (one, other) =>
+    {
+        int order = shares.Used(one.Caller).CompareTo(shares.Used(other.Caller));
+        return order != 0 ? order : one.Ticket.CompareTo(other.Ticket);
+    };
+
+    private readonly List<EngineRequest> _writers = [];
+    private readonly List<EngineRequest> _prompts = [];
+    private double _earnedMilliseconds;
+    private int _extraTokens;
+    private double _pieceProducts;
+
+    /// <summary>Fills the plan; it stays empty when there is nothing to compute.</summary>
+    /// <param name="running">The requests that have a place.</param>
+    /// <param name="mayGuess">Whether there is memory for guesses.</param>
+    /// <param name="plan">Receives the plan.</param>
+    public void Plan(List<EngineRequest> running, bool mayGuess, List<PlannedEntry> plan)
+    {
+        plan.Clear();
+        _writers.Clear();
+        _prompts.Clear();
+        _pieceProducts = 0;
+        _extraTokens = 0;
+        foreach (EngineRequest request in running)
+        {
+            if (!request.IsPaused)
+            {
+                (request.IsDecoding ? _writers : _prompts).Add(request);
+            }
+        }
+
+        foreach (EngineRequest request in _writers)
+        {
+            ReadOnlyMemory<int> tokens = request.NextTokens(mayGuess && request.MayGuess ? GuessLength(request) : 0);
+            _extraTokens += tokens.Length - 1;
+            double milliseconds = (cost.WriteMilliseconds / _writers.Count) + ((tokens.Length - 1) * cost.ExtraTokenMilliseconds);
+            plan.Add(new PlannedEntry(request, tokens, DrawsToken: true, IsPiece: false, milliseconds));
+        }
+
+        AddPieces(plan);
+    }
+
+    /// <summary>Accounts for the step that was planned last.</summary>
+    public void Complete(List<PlannedEntry> plan, double milliseconds)
+    {
+        cost.Learn(_pieceProducts, _writers.Count > 0, _extraTokens, milliseconds);
+        double estimated = 0;
+        foreach (PlannedEntry entry in plan)
+        {
+            estimated += entry.Milliseconds;
+        }
+
+        foreach (PlannedEntry entry in plan)
+        {
+            shares.Charge(entry.Request.Caller, milliseconds * entry.Milliseconds / estimated);
+        }
+    }
+
+    // Of what a step takes, a request saves its share.
+    private int GuessLength(EngineRequest request)
+    {
+        int replyLeft = (request.Options.MaxTokens ?? int.MaxValue) - request.Reply.TokenCount - 1;
+        int contextLeft = maxContextTokens - request.Tokens.Length;
+        int most = Math.Min(options.MaxDraftTokens, Math.Min(replyLeft, contextLeft));
+        return most <= 0
+            ? 0
+            : request.Guessing.Next(cost.ExtraTokenMilliseconds, cost.WriteMilliseconds / _writers.Count, most);
+    }
+
+    private void AddPieces(List<PlannedEntry> plan)
+    {
+        if (_prompts.Count == 0 || _writers.Count == 0)
+        {
+            _earnedMilliseconds = 0;
+        }
+        else
+        {
+            _earnedMilliseconds += cost.WriteMilliseconds * options.PrefillShare / (1 - options.PrefillShare);
+        }
+
+        _prompts.Sort(_leastServedFirst);
+        int tokens = 0;
+        foreach (EngineRequest request in _prompts)
+        {
+            PlannedEntry piece = PieceOf(request);
+            bool fits = plan.Count == 0 || tokens + piece.TokenIds.Length <= options.MaxStepTokens;
+            if (!fits || (_writers.Count > 0 && piece.Milliseconds > _earnedMilliseconds))
+            {
+                break;
+            }
+
+            _earnedMilliseconds -= _writers.Count > 0 ? piece.Milliseconds : 0;
+            _pieceProducts += cost.Products(piece.TokenIds.Length, request.Sequence!.Length);
+            tokens += piece.TokenIds.Length;
+            plan.Add(piece);
+        }
+    }
+
+    // Cut where the prompt's own length and the options say, never where the load does: a reply must not depend on it.
+    private PlannedEntry PieceOf(EngineRequest request)
+    {
+        int start = request.Sequence!.Length;
+        int end = Math.Min(request.Known.Length, ((start / options.PieceTokens) + 1) * options.PieceTokens);
+        if (request.BranchAt > start && request.BranchAt < end)
+        {
+            end = request.BranchAt;
+        }
+
+        return new PlannedEntry(
+            request,
+            request.Known[start..end],
+            DrawsToken: end == request.Known.Length,
+            IsPiece: true,
+            cost.PieceMilliseconds(end - start, start));
+    }
+}

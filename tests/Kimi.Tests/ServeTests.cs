@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using System.Net.Http.Json;
+using Xunit;
+
+namespace Kimi.Tests;
+
+/// <summary>The command that starts a server; the server itself has tests of its own.</summary>
+public sealed class ServeTests
+{
+    private const string Listening = "Now listening on: ";
+
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+
+    [Fact]
+    public async Task Serve_Model_AnswersUntilItIsToldToStop()
+    {
+        using Process process = KimiProcess.Start("serve", TestFiles.TinyModel, "--port", "0", "--served-model-name", "kimi");
+        using CancellationTokenSource limit = new(Limit);
+        try
+        {
+            string line = await LineAsync(process, Listening, limit.Token);
+            using HttpClient http = new() { BaseAddress = new Uri(line[(line.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..]) };
+            await LineAsync(process, "Ready: kimi", limit.Token);
+
+            string page = await http.GetStringAsync("/", limit.Token);
+            using HttpResponseMessage reply = await http.PostAsJsonAsync(
+                "/v1/chat/completions", new { messages = new[] { new { role = "user", content = "Hello" } } }, limit.Token);
+            KimiResult stress = await KimiProcess.RunAsync(
+                ["stress", "--url", http.BaseAddress.ToString(), "--callers", "2", "--requests", "4", "-p", "5", "-n", "5"]);
+            string rest = await EndAsync(process, limit.Token);
+
+            Assert.StartsWith("<!doctype html>", page);
+            Assert.True(reply.IsSuccessStatusCode);
+            Assert.Equal("", stress.Error);
+            Assert.EndsWith("200: 4", stress.Output.TrimEnd(), StringComparison.Ordinal);
+            Assert.Equal("", rest);
+            Assert.Equal(0, process.ExitCode);
+        }
+        finally
+        {
+            if (!process.HasExited)
+            {
+                process.Kill();
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("Name one model", "serve")]
+    [InlineData("'nowhere' does not exist", "serve", "nowhere", "--port", "0")]
+    [InlineData("choose it with --device", "serve", "nowhere", "--tensor-parallel-size", "8")]
+    public async Task Serve_WhatCannotBe_IsOneLine(string expected, params string[] args)
+    {
+        KimiResult result = await KimiProcess.RunAsync(args);
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains(expected, Assert.Single(result.Error.TrimEnd('\n').Split('\n')));
+    }
+
+    private static async Task<string> LineAsync(Process process, string text, CancellationToken cancellationToken)
+    {
+        while (await process.StandardOutput.ReadLineAsync(cancellationToken) is { } line)
+        {
+            if (line.Contains(text, StringComparison.Ordinal))
+            {
+                return line;
+            }
+        }
+
+        throw new InvalidOperationException(await process.StandardError.ReadToEndAsync(cancellationToken));
+    }
+
+    // Asks it to end, as a service manager does, and returns what it has to say about that.
+    private static async Task<string> EndAsync(Process process, CancellationToken cancellationToken)
+    {
+        using (Process kill = Process.Start("kill", ["-TERM", $"{process.Id}"]))
+        {
+            await kill.WaitForExitAsync(cancellationToken);
+        }
+
+        Task output = process.StandardOutput.ReadToEndAsync(cancellationToken);
+        string error = await process.StandardError.ReadToEndAsync(cancellationToken);
+        await output;
+        await process.WaitForExitAsync(cancellationToken);
+        return error;
+    }
+}

@@ -1,0 +1,70 @@
+using System.Text.Json;
+using KimiLinear.Configuration;
+using Microsoft.Extensions.AI;
+using Xunit;
+
+namespace KimiLinear.Extensions.AI.Tests;
+
+/// <summary>What may be left out of account is refused, logged or dropped, as the client's options say.</summary>
+public sealed class UnsupportedOptionTests(TinyModel tiny)
+{
+    public static TheoryData<string> Names() =>
+        ["Reasoning", "AllowBackgroundResponses", "Tools", "the schema", "the schema of a tool"];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task GetResponseAsync_Throw_RefusesByName(string name)
+    {
+        using KimiLinearChatClient client = Create(UnsupportedOptionBehavior.Throw, new RecordingLogger());
+
+        NotSupportedException exception = await Assert.ThrowsAsync<NotSupportedException>(
+            () => client.GetResponseAsync("Hello!", Options(name)));
+
+        Assert.StartsWith(name.StartsWith("the schema", StringComparison.Ordinal) ? "the schema" : name, exception.Message, StringComparison.Ordinal);
+        Assert.Contains("Log or Ignore", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task GetResponseAsync_Log_AnswersAndSaysSo(string name)
+    {
+        RecordingLogger logger = new();
+        using KimiLinearChatClient client = Create(UnsupportedOptionBehavior.Log, logger);
+
+        await client.GetResponseAsync("Hello!", Options(name), TestContext.Current.CancellationToken);
+
+        Assert.Contains(logger.Lines, message => message.Contains("is left out of account", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task GetResponseAsync_Ignore_AnswersInSilence(string name)
+    {
+        RecordingLogger logger = new();
+        using KimiLinearChatClient client = Create(UnsupportedOptionBehavior.Ignore, logger);
+
+        await client.GetResponseAsync("Hello!", Options(name), TestContext.Current.CancellationToken);
+
+        Assert.Empty(logger.Lines);
+    }
+
+    private static ChatOptions Options(string name)
+    {
+        JsonElement schema = JsonElement.Parse("""{"type": "object", "properties": {"a": {"type": "array", "uniqueItems": true, "maxItems": 2}}}""");
+        return name switch
+        {
+            "Reasoning" => new() { MaxOutputTokens = 5, Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High } },
+            "AllowBackgroundResponses" => new() { MaxOutputTokens = 5, AllowBackgroundResponses = true },
+            "Tools" => new() { MaxOutputTokens = 5, Tools = [new HostedWebSearchTool()] },
+            "the schema" => new() { MaxOutputTokens = 5, ResponseFormat = ChatResponseFormat.ForJsonSchema(schema) },
+            _ => new() { MaxOutputTokens = 5, Tools = [AIFunctionFactory.CreateDeclaration("tool", "A tool", schema)] },
+        };
+    }
+
+    private KimiLinearChatClient Create(UnsupportedOptionBehavior behavior, RecordingLogger logger) => new(
+        tiny.Model,
+        tiny.Tokenizer,
+        GenerationConfig.Load(TinyModel.Folder),
+        new KimiLinearChatClientOptions { UnsupportedOptionBehavior = behavior },
+        logger);
+}

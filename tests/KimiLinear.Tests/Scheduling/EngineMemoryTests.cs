@@ -1,0 +1,92 @@
+using KimiLinear.Backends;
+using KimiLinear.Scheduling;
+using KimiLinear.Tests.Generation;
+using Xunit;
+
+namespace KimiLinear.Tests.Scheduling;
+
+public sealed class EngineMemoryTests(TinyModel tiny) : IClassFixture<TinyModel>
+{
+    private const int CallerCount = 12;
+
+    private long SlotBytes => tiny.Model.SlotBytes;
+
+    private long PageBytes => tiny.Model.PageBytes;
+
+    [Fact]
+    public async Task GenerateAsync_RoomForFewSequences_OthersWaitAndNothingIsLost()
+    {
+        long bytes = 3 * (SlotBytes + (2 * PageBytes));
+        using EngineHarness harness = new(tiny, new EngineOptions { MemoryBytes = bytes });
+        int[][] alone = new int[CallerCount][];
+        for (int i = 0; i < CallerCount; i++)
+        {
+            alone[i] = await harness.AloneAsync(i);
+        }
+
+        int[][] together = await Task.WhenAll(Enumerable.Range(0, CallerCount).Select(i => harness.AskAsync(i)));
+
+        Assert.Equal(alone, together);
+        Assert.InRange(harness.Engine.GetStatistics().MemoryBytes, 0, bytes);
+        Assert.Equal(0, harness.Engine.GetStatistics().PreemptedCount);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_RepliesOutgrowTheMemory_TheYoungestBeginAgainAndEndTheSame()
+    {
+        // Each reserves 1,024 tokens of its reply and then writes more: two fit at first, and not to the end.
+        const int ReplyTokens = 1500;
+        long reserved = SlotBytes + (CacheLayout.PagesFor(1024 + 64) * PageBytes);
+        using EngineHarness harness = new(tiny, new EngineOptions { MemoryBytes = 2 * reserved, ReusePrefixes = false });
+        int[][] alone = [await harness.AloneAsync(1, ReplyTokens), await harness.AloneAsync(2, ReplyTokens)];
+
+        int[][] together = await Task.WhenAll(harness.AskAsync(1, ReplyTokens), harness.AskAsync(2, ReplyTokens));
+
+        Assert.True(harness.Engine.GetStatistics().PreemptedCount > 0, "Nothing had to give way, so the test shows nothing.");
+        Assert.Equal(alone, together);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_OneOutgrowsTheMemory_ItAloneFails()
+    {
+        using EngineHarness harness = new(tiny, new EngineOptions { MemoryBytes = SlotBytes + (2 * PageBytes) });
+
+        InsufficientMemoryException error = await Assert.ThrowsAsync<InsufficientMemoryException>(
+            () => harness.AskAsync(1, maxTokens: 2000));
+
+        Assert.Contains("Raise MemoryBytes", error.Message, StringComparison.Ordinal);
+        Assert.Equal(await harness.AloneAsync(2), await harness.AskAsync(2));
+    }
+
+    [Fact]
+    public void GenerateAsync_PromptThatNeverFits_IsRefusedAtOnce()
+    {
+        using EngineHarness harness = new(tiny, new EngineOptions { MemoryBytes = SlotBytes + PageBytes });
+
+        InsufficientMemoryException error = Assert.Throws<InsufficientMemoryException>(
+            () => harness.Engine.GenerateAsync(new int[1000]));
+
+        Assert.Contains("The prompt of 1,000 tokens needs", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void GenerateAsync_PromptBeyondTheEnginesContext_IsRefusedAtOnce()
+    {
+        using EngineHarness harness = new(tiny, new EngineOptions { MaxContextTokens = 100 });
+
+        ArgumentException error = Assert.Throws<ArgumentException>(() => harness.Engine.GenerateAsync(new int[101]));
+
+        Assert.Contains("at most 100", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_ReplyReachesTheEnginesContext_EndsForThatReason()
+    {
+        using EngineHarness harness = new(tiny, new EngineOptions { MaxContextTokens = 60 });
+
+        int[] reply = await harness.AskAsync(1, maxTokens: 1000);
+
+        // The last token is drawn and no longer read.
+        Assert.Equal(60, harness.Prompt(1).Length + reply.Length - 1);
+    }
+}

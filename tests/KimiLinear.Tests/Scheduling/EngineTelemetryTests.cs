@@ -1,0 +1,74 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using KimiLinear.Scheduling;
+using KimiLinear.Tests.Generation;
+using Xunit;
+
+namespace KimiLinear.Tests.Scheduling;
+
+public sealed class EngineTelemetryTests(TinyModel tiny) : IClassFixture<TinyModel>
+{
+    [Fact]
+    public async Task GenerateAsync_MeterListened_ReportsEveryReply()
+    {
+        ConcurrentBag<(string Name, double Value, string Tags)> measured = [];
+        using MeterListener listener = new()
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Meter.Name == GenerationEngine.TelemetryName)
+                {
+                    self.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Note(instrument, value, tags));
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Note(instrument, value, tags));
+        listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Note(instrument, value, tags));
+        listener.Start();
+        using EngineHarness harness = new(tiny);
+
+        await harness.AskAsync(77, maxTokens: 9);
+        listener.RecordObservableInstruments();
+
+        // Other engines of the process report to the same listener.
+        Assert.Contains(measured, item => item.Name == "gen_ai.server.time_to_first_token" && item.Value > 0);
+        Assert.Contains(measured, item => item.Name == "gen_ai.server.time_per_output_token" && item.Value > 0);
+        Assert.Contains(measured, item => item.Name == "gen_ai.server.request.duration" && item.Value > 0);
+        Assert.Contains(measured, item => item.Name == "kimilinear.queue.duration");
+        Assert.Contains(measured, item => item.Name == "kimilinear.step.requests" && item.Value >= 1);
+        Assert.Contains(measured, item => item.Name == "kimilinear.requests.running");
+        Assert.Contains(measured, item => item.Name == "kimilinear.memory.used" && item.Value > 0);
+        Assert.Contains(measured, item => item.Name == "kimilinear.tokens" && item.Value == 9
+            && item.Tags.Contains("generated", StringComparison.Ordinal)
+            && item.Tags.Contains(tiny.Model.Name, StringComparison.Ordinal));
+        Assert.Contains(measured, item => item.Name == "kimilinear.tokens" && item.Value == harness.Prompt(77).Length
+            && item.Tags.Contains("read", StringComparison.Ordinal));
+
+        void Note(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
+            measured.Add((instrument.Name, value, string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"))));
+    }
+
+    [Fact]
+    public async Task GenerateAsync_SpansListened_HasOneWithTheUsage()
+    {
+        ConcurrentBag<Activity> spans = [];
+        using ActivityListener listener = new()
+        {
+            ShouldListenTo = source => source.Name == GenerationEngine.TelemetryName,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStopped = spans.Add,
+        };
+        ActivitySource.AddActivityListener(listener);
+        using EngineHarness harness = new(tiny);
+        using Activity parent = new Activity("test").Start();
+
+        await harness.AskAsync(78, maxTokens: 9);
+
+        Activity span = Assert.Single(spans, span => span.TraceId == parent.TraceId);
+        Assert.Equal(harness.Prompt(78).Length, span.GetTagItem("gen_ai.usage.input_tokens"));
+        Assert.Equal(9, span.GetTagItem("gen_ai.usage.output_tokens"));
+        Assert.Equal(tiny.Model.Name, span.GetTagItem("gen_ai.request.model"));
+    }
+}

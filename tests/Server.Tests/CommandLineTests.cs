@@ -1,0 +1,73 @@
+using System.CommandLine;
+using System.Net;
+using KimiServer.CommandLine;
+using KimiServer.Hosting;
+using Xunit;
+
+namespace KimiServer.Tests;
+
+/// <summary>The flags of vllm serve: taken, or answered with what replaces them.</summary>
+public sealed class CommandLineTests
+{
+    [Fact]
+    public void Parse_FlagsPeopleKnow_BecomeSettings()
+    {
+        ServerSettings settings = Settings(
+            "MODEL", "--host", "0.0.0.0", "--port", "9000", "--api-key", "a", "--api-key", "b", "--served-model-name", "x", "y",
+            "--max-num-seqs", "32", "--max-model-len", "8k", "--enable-auto-tool-choice", "--tool-call-parser", "kimi_k2",
+            "--trust-remote-code", "--tensor-parallel-size", "1", "--dtype", "auto");
+
+        Assert.Equal("MODEL", settings.Model.ModelPath);
+        Assert.Equal((IPAddress.Any, 9000), (settings.Address, settings.Port));
+        Assert.Equal(["a", "b"], settings.ApiKeys);
+        Assert.Equal(["x", "y"], settings.ServedModelNames);
+        Assert.Equal((32, 8000), (settings.Model.MaxConcurrentRequests, settings.Model.MaxContextTokens));
+        Assert.Equal(2, settings.Notes.Count);
+    }
+
+    [Fact]
+    public void Parse_ModelAlone_ListensToThisMachineOnly()
+    {
+        ServerSettings settings = Settings("--model", "MODEL");
+
+        Assert.Equal("MODEL", settings.Model.ModelPath);
+        Assert.Equal((IPAddress.Loopback, 8000), (settings.Address, settings.Port));
+        Assert.True(settings.Model.ReusePrefixes);
+        Assert.Equal(32 << 20, settings.MaxRequestBytes);
+    }
+
+    [Theory]
+    [InlineData("8192", 8192)]
+    [InlineData("8k", 8000)]
+    [InlineData("8K", 8192)]
+    [InlineData("1.5k", 1500)]
+    [InlineData("1M", 1 << 20)]
+    public void Parse_Length_TakesUnits(string text, int expected) =>
+        Assert.Equal(expected, Settings("MODEL", "--max-model-len", text).Model.MaxContextTokens);
+
+    [Theory]
+    [InlineData("Name one model")]
+    [InlineData("Name one model", "A", "--model", "B")]
+    [InlineData("--tool-call-parser cannot be 'hermes'. The model writes calls in one form, kimi_k2.", "MODEL", "--tool-call-parser", "hermes")]
+    [InlineData("choose it with --device", "MODEL", "--tensor-parallel-size", "2")]
+    [InlineData("'kimi pack'", "MODEL", "--quantization", "awq")]
+    [InlineData("--max-model-len must be a number of tokens", "MODEL", "--max-model-len", "many")]
+    [InlineData("--max-model-len must be a number of tokens", "MODEL", "--max-model-len", "0")]
+    [InlineData("--max-num-seqs must be at least 1, but is '0'", "MODEL", "--max-num-seqs", "0")]
+    [InlineData("--port must be between 0 and 65535", "MODEL", "--port", "70000")]
+    [InlineData("--host must be an IP address or localhost", "MODEL", "--host", "example.com")]
+    [InlineData("--device must be auto", "MODEL", "--device", "tpu")]
+    public void Parse_WhatCannotBe_IsAnswered(string expected, params string[] args) =>
+        Assert.Contains(
+            Parse(new ServeCommand(), args).Errors, error => error.Message.Contains(expected, StringComparison.Ordinal));
+
+    private static ServerSettings Settings(params string[] args)
+    {
+        ServeCommand command = new();
+        ParseResult result = Parse(command, args);
+        Assert.Empty(result.Errors);
+        return command.Read(result);
+    }
+
+    private static ParseResult Parse(ServeCommand command, string[] args) => command.FillIn(new RootCommand()).Parse(args);
+}
