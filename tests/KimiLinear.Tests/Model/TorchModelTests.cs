@@ -20,6 +20,18 @@ public sealed class TorchModelTests
     public void Forward_BFloat16LatentRows_WithinOneHundredthOfGolden(string modelName) =>
         Assert.InRange(Error(modelName, LatentPrecision.BFloat16), 1e-5, 1e-2);
 
+    // Products of bfloat16 numbers, rows in bfloat16: what tensor cores do.
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void Forward_BFloat16Pairs_WithinOneHundredthOfGolden(string modelName) =>
+        Assert.InRange(Error(modelName, LatentPrecision.BFloat16, TorchFactors.BFloat16Pairs), 1e-5, 1e-2);
+
+    // Rounded to pairs, which single precision would not be: further from golden than float32, and hardly.
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void Forward_BFloat16PairsAndFloat32Rows_WithinTwoThousandthsOfGolden(string modelName) =>
+        Assert.InRange(Error(modelName, LatentPrecision.Float32, TorchFactors.BFloat16Pairs), 4e-6, 2e-4);
+
     [Theory]
     [MemberData(nameof(Models))]
     public void Forward_Float32_WithinTenThousandthOfGolden(string modelName) =>
@@ -108,17 +120,18 @@ public sealed class TorchModelTests
         Assert.All(devices, status => Assert.NotEmpty(status.Detail));
     }
 
-    private static double Error(string modelName, LatentPrecision latents)
+    private static double Error(string modelName, LatentPrecision latents, TorchFactors factors = TorchFactors.Float32)
     {
         using GoldenExpectation expected = new(modelName);
-        using KimiLinearModel model = Load(modelName, latents);
+        using KimiLinearModel model = Load(modelName, latents, factors);
         return TensorAssert.RelativeRms(model.EveryLogits(expected.InputIds), expected.Logits);
     }
 
-    private static KimiLinearModel Load(string modelName, LatentPrecision latents) => ModelLoader.Load(
-        Golden.Model(modelName),
-        new ModelLoadOptions { LatentCache = latents },
-        (config, _) => TorchBackends.OnCpu(config, new TorchForms(), threadCount: 1, libtorchFolder: null),
-        progress: null,
-        CancellationToken.None);
+    private static KimiLinearModel Load(
+        string modelName, LatentPrecision latents, TorchFactors factors = TorchFactors.Float32) => ModelLoader.Load(
+            Golden.Model(modelName),
+            new ModelLoadOptions { LatentCache = latents },
+            (config, _) => TorchBackends.OnCpu(config, new TorchForms { Factors = factors }, threadCount: 1, libtorchFolder: null),
+            progress: null,
+            CancellationToken.None);
 }

@@ -49,8 +49,8 @@ internal sealed partial class TorchBackend
         torch.Tensor indices = Indices([.. sequences.SelectMany(s => Enumerable.Range(batch.Offset(s), tokens))]);
         torch.Tensor rows = TorchTensor.Of(projected).index_select(0, indices); // [B·T, X]
 
-        torch.Tensor decayInput = Project(rows.narrow(1, 3 * width, weights.DecayGateRank), TorchTensor.Of(weights.DecayGateUp));
-        torch.Tensor gateInput = Project(
+        torch.Tensor decayInput = _products.Project(rows.narrow(1, 3 * width, weights.DecayGateRank), TorchTensor.Of(weights.DecayGateUp));
+        torch.Tensor gateInput = _products.Project(
             rows.narrow(1, (3 * width) + weights.DecayGateRank, weights.OutputGateRank), TorchTensor.Of(weights.OutputGateUp));
         torch.Tensor beta = rows.narrow(1, rows.shape[1] - heads, heads).sigmoid();
 
@@ -64,7 +64,7 @@ internal sealed partial class TorchBackend
         torch.Tensor k = L2Normalize(Part(1));
         torch.Tensor states = torch.stack(
             sequences.Select(s => cache.State(batch.Slot(s), deltaLayer, heads, headDim)).ToArray(), 0);
-        (torch.Tensor read, torch.Tensor next) = TorchDelta.Run(
+        (torch.Tensor read, torch.Tensor next) = _delta.Run(
             ByHead(q),
             ByHead(k),
             ByHead(Part(2)),

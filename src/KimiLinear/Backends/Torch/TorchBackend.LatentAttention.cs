@@ -74,14 +74,14 @@ internal sealed partial class TorchBackend
         torch.Tensor keyUp = up.narrow(1, 0, nope).to(torch.float32); // [H, Nope, R]
         torch.Tensor valueUp = up.narrow(1, nope, Config.LatentValueDim).to(torch.float32); // [H, V, R]
         torch.Tensor values = latents.narrow(1, 0, Config.LatentRank); // [S, R]
-        torch.Tensor inLatents = queries.narrow(2, 0, nope).bmm(keyUp); // [H, T, R]
+        torch.Tensor inLatents = _products.MultiplyEach(queries.narrow(2, 0, nope), keyUp); // [H, T, R]
         torch.Tensor absorbed = torch.cat([inLatents, queries.narrow(2, nope, Config.QkRopeHeadDim)], 2);
         return ByQueries(count, heads * latents.shape[0], (start, rows) =>
         {
-            torch.Tensor scores = absorbed.narrow(1, start, rows).reshape(heads * rows, -1).mm(latents.t());
+            torch.Tensor scores = _products.Multiply(absorbed.narrow(1, start, rows).reshape(heads * rows, -1), latents.t());
             torch.Tensor weights = Softmax(scores.view(heads, rows, -1), cachedTokens + start);
-            torch.Tensor read = weights.view(heads * rows, -1).mm(values).view(heads, rows, -1);
-            return read.bmm(valueUp.transpose(1, 2)); // [H, rows, V]
+            torch.Tensor read = _products.Multiply(weights.view(heads * rows, -1), values).view(heads, rows, -1);
+            return _products.MultiplyEach(read, valueUp.transpose(1, 2)); // [H, rows, V]
         });
     }
 
@@ -99,7 +99,7 @@ internal sealed partial class TorchBackend
         {
             long heads = Math.Min(group, queries.shape[0] - head);
             torch.Tensor groupQueries = queries.narrow(0, head, heads);
-            torch.Tensor expanded = Project(values, up.narrow(0, head, heads).reshape(-1, Config.LatentRank))
+            torch.Tensor expanded = _products.Project(values, up.narrow(0, head, heads).reshape(-1, Config.LatentRank))
                 .view(length, heads, nope + Config.LatentValueDim)
                 .transpose(0, 1); // [h, S, Nope + V]
             torch.Tensor keys = torch.cat(
@@ -107,8 +107,8 @@ internal sealed partial class TorchBackend
             torch.Tensor headValues = expanded.narrow(2, nope, Config.LatentValueDim);
             outputs.Add(ByQueries(queries.shape[1], heads * length, (start, rows) =>
             {
-                torch.Tensor scores = groupQueries.narrow(1, start, rows).bmm(keys.transpose(1, 2));
-                return Softmax(scores, cachedTokens + start).bmm(headValues);
+                torch.Tensor scores = _products.MultiplyEach(groupQueries.narrow(1, start, rows), keys.transpose(1, 2));
+                return _products.MultiplyEach(Softmax(scores, cachedTokens + start), headValues);
             }));
         }
 

@@ -86,7 +86,7 @@ internal sealed partial class TorchBackend
     private float[] RouterLogits(SparseMoeWeights weights, torch.Tensor normed, int tokenCount)
     {
         float[] logits = new float[tokenCount * Config.ExpertCount];
-        TorchMemory.Read(Project(normed, TorchTensor.Of(weights.Router)), logits.AsSpan());
+        TorchMemory.Read(_products.Project(normed, TorchTensor.Of(weights.Router)), logits.AsSpan());
         return logits;
     }
 

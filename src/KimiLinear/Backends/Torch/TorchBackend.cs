@@ -9,13 +9,16 @@ namespace KimiLinear.Backends;
 /// <remarks>
 /// Matrices lie on the device as they are stored and are widened when they are multiplied: all arithmetic is float32, and so are
 /// the residual stream, states and, unless the cache says otherwise, latent rows. Rounding the inputs or the results of products
-/// to bfloat16 instead moves the logits of the golden checkpoints by 1 to 12 %, mostly because experts change places.
+/// to single bfloat16 numbers instead moves the logits of the golden checkpoints by 1 to 12 %, mostly because experts change
+/// places; <see cref="TorchFactors.BFloat16Pairs"/> does not.
 /// <see cref="TorchRuntime.Load"/> must have succeeded before this type is used.
 /// </remarks>
 internal sealed partial class TorchBackend : ComputeBackend
 {
     private readonly torch.Device _device;
     private readonly TorchForms _forms;
+    private readonly TorchProducts _products;
+    private readonly TorchDelta _delta;
     private readonly Scalar _normEpsilon;
     private readonly Scalar _deltaQueryScale;
     private readonly Scalar _latentScale;
@@ -25,6 +28,8 @@ internal sealed partial class TorchBackend : ComputeBackend
     {
         _device = device;
         _forms = forms;
+        _products = new TorchProducts(forms.Factors);
+        _delta = new TorchDelta(_products);
         _normEpsilon = config.RmsNormEpsilon;
         _deltaQueryScale = 1f / MathF.Sqrt(config.DeltaHeadDim);
         _latentScale = 1f / MathF.Sqrt(config.QkHeadDim);
@@ -85,13 +90,13 @@ internal sealed partial class TorchBackend : ComputeBackend
     {
         using DisposeScope scope = torch.NewDisposeScope();
         torch.Tensor normed = RmsNorm(TorchTensor.Rows(hidden, tokenCount), TorchTensor.Of(norm));
-        TorchTensor.Rows(projected, tokenCount).copy_(Project(normed, TorchTensor.Of(weight)));
+        TorchTensor.Rows(projected, tokenCount).copy_(_products.Project(normed, TorchTensor.Of(weight)));
     }
 
     public override void ProjectAdd(Tensor input, Tensor weight, int tokenCount, Tensor hidden)
     {
         using DisposeScope scope = torch.NewDisposeScope();
-        TorchTensor.Rows(hidden, tokenCount).Increase(Project(TorchTensor.Rows(input, tokenCount), TorchTensor.Of(weight)));
+        TorchTensor.Rows(hidden, tokenCount).Increase(_products.Project(TorchTensor.Rows(input, tokenCount), TorchTensor.Of(weight)));
     }
 
     public override void DenseMlpAdd(DenseMlpWeights weights, int tokenCount, Tensor hidden)
@@ -107,7 +112,7 @@ internal sealed partial class TorchBackend : ComputeBackend
         using DisposeScope scope = torch.NewDisposeScope();
         torch.Tensor rows = TorchTensor.Of(hidden).index_select(0, Indices(batch.LogitsRows));
         torch.Tensor normed = RmsNorm(rows, TorchTensor.Of(norm));
-        TorchTensor.Rows(logits, batch.LogitsRowCount).copy_(Project(normed, TorchTensor.Of(head)));
+        TorchTensor.Rows(logits, batch.LogitsRowCount).copy_(_products.Project(normed, TorchTensor.Of(head)));
     }
 
     public override void Download(Tensor source, Span<float> destination)
@@ -217,15 +222,12 @@ internal sealed partial class TorchBackend : ComputeBackend
         return x.mul(meanSquare.add(_normEpsilon, TorchArithmetic.One).rsqrt()).mul(weight.view(-1));
     }
 
-    // y = W x in float32; weights of another type are widened for it, which is exact, as rounding x to their type is not.
-    private static torch.Tensor Project(torch.Tensor x, torch.Tensor weight) => F.linear(x, weight.to(torch.float32));
-
     // W_down (SiLU(W_gate x) ⊙ W_up x)
-    private static torch.Tensor GatedMlp(torch.Tensor x, torch.Tensor gateUp, torch.Tensor down)
+    private torch.Tensor GatedMlp(torch.Tensor x, torch.Tensor gateUp, torch.Tensor down)
     {
-        torch.Tensor both = Project(x, gateUp);
+        torch.Tensor both = _products.Project(x, gateUp);
         long width = both.shape[^1] / 2;
         torch.Tensor inner = F.silu(both.narrow(-1, 0, width)).mul(both.narrow(-1, width, width));
-        return Project(inner, down);
+        return _products.Project(inner, down);
     }
 }

@@ -3,13 +3,13 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace KimiLinear.Backends;
 
-/// <summary>The gated delta rule for many heads at once, all in float32.</summary>
+/// <summary>The gated delta rule for many heads at once.</summary>
 /// <remarks>
 /// The chunked form of Kimi Linear (arXiv:2510.26692, section 3.2). Decay is per channel, so that it cannot be taken out of the
 /// products of keys; every exponent used is the log decay from an earlier token to a later one, hence never above zero: within
 /// blocks of 16 tokens pair by pair, between blocks by way of the later block's first token.
 /// </remarks>
-internal static class TorchDelta
+internal sealed class TorchDelta(TorchProducts products)
 {
     private const int ChunkTokens = 64;
     private const int BlockTokens = 16;
@@ -22,7 +22,7 @@ internal static class TorchDelta
     /// <param name="beta">[N, T, 1]</param>
     /// <param name="state">Before the first token. [N, V, K]</param>
     /// <returns>What was read [N, T, V], and the state after the last token.</returns>
-    public static (torch.Tensor Output, torch.Tensor State) Run(
+    public (torch.Tensor Output, torch.Tensor State) Run(
         torch.Tensor q, torch.Tensor k, torch.Tensor v, torch.Tensor logDecay, torch.Tensor beta, torch.Tensor state)
     {
         long count = q.shape[1];
@@ -51,17 +51,17 @@ internal static class TorchDelta
     }
 
     // S ← S·diag(α), δ = β·(v − S·k), S ← S + δ·kᵀ, o = S·q
-    private static (torch.Tensor Output, torch.Tensor State) Step(
+    private (torch.Tensor Output, torch.Tensor State) Step(
         torch.Tensor q, torch.Tensor k, torch.Tensor v, torch.Tensor logDecay, torch.Tensor beta, torch.Tensor state)
     {
         torch.Tensor decayed = state.mul(logDecay.exp());
-        torch.Tensor predicted = decayed.bmm(k.transpose(1, 2)).transpose(1, 2); // [N, 1, V]
+        torch.Tensor predicted = products.MultiplyEach(decayed, k.transpose(1, 2)).transpose(1, 2); // [N, 1, V]
         torch.Tensor correction = v.Minus(predicted).mul(beta);
-        torch.Tensor next = decayed.Plus(correction.transpose(1, 2).bmm(k));
-        return (next.bmm(q.transpose(1, 2)).transpose(1, 2), next);
+        torch.Tensor next = decayed.Plus(products.MultiplyEach(correction.transpose(1, 2), k));
+        return (products.MultiplyEach(next, q.transpose(1, 2)).transpose(1, 2), next);
     }
 
-    private static (torch.Tensor Output, torch.Tensor State) Chunk(
+    private (torch.Tensor Output, torch.Tensor State) Chunk(
         torch.Tensor q, torch.Tensor k, torch.Tensor v, torch.Tensor logDecay, torch.Tensor beta, torch.Tensor state)
     {
         long length = q.shape[1];
@@ -70,20 +70,21 @@ internal static class TorchDelta
         (torch.Tensor keyKey, torch.Tensor queryKey) = Products(q, k, total);
 
         // (I + diag(β)·M)·D = diag(β)·(V − (e^G ⊙ K)·Sᵀ)
-        torch.Tensor expected = fromStart.mul(k).bmm(state.transpose(1, 2));
+        torch.Tensor expected = products.MultiplyEach(fromStart.mul(k), state.transpose(1, 2));
         torch.Tensor right = v.Minus(expected).mul(beta);
         torch.Tensor corrections = torch.linalg.solve_triangular(
             keyKey.mul(beta), right, upper: false, left: true, unitriangular: true);
 
-        torch.Tensor output = fromStart.mul(q).bmm(state.transpose(1, 2)).Plus(queryKey.bmm(corrections));
+        torch.Tensor output = products.MultiplyEach(fromStart.mul(q), state.transpose(1, 2))
+            .Plus(products.MultiplyEach(queryKey, corrections));
         torch.Tensor last = total.narrow(1, length - 1, 1); // [N, 1, K]
         torch.Tensor toEnd = last.Minus(total).exp().mul(k);
-        torch.Tensor next = state.mul(last.exp()).Plus(corrections.transpose(1, 2).bmm(toEnd));
+        torch.Tensor next = state.mul(last.exp()).Plus(products.MultiplyEach(corrections.transpose(1, 2), toEnd));
         return (output, next);
     }
 
     // M[i, j] = Σ_c k_i k_j e^(G_i − G_j) for j < i and P[i, j] = Σ_c q_i k_j e^(G_i − G_j) for j ≤ i; zero elsewhere.
-    private static (torch.Tensor KeyKey, torch.Tensor QueryKey) Products(torch.Tensor q, torch.Tensor k, torch.Tensor total)
+    private (torch.Tensor KeyKey, torch.Tensor QueryKey) Products(torch.Tensor q, torch.Tensor k, torch.Tensor total)
     {
         long heads = k.shape[0];
         long length = k.shape[1];
@@ -102,8 +103,8 @@ internal static class TorchDelta
                 torch.Tensor first = total.narrow(1, start, 1);
                 torch.Tensor fromFirst = blockTotal.Minus(first).exp();
                 torch.Tensor earlier = k.narrow(1, 0, start).mul(first.Minus(total.narrow(1, 0, start)).exp()).transpose(1, 2);
-                keyKey.narrow(1, start, BlockTokens).narrow(2, 0, start).copy_(fromFirst.mul(blockKeys).bmm(earlier));
-                queryKey.narrow(1, start, BlockTokens).narrow(2, 0, start).copy_(fromFirst.mul(blockQueries).bmm(earlier));
+                keyKey.narrow(1, start, BlockTokens).narrow(2, 0, start).copy_(products.MultiplyEach(fromFirst.mul(blockKeys), earlier));
+                queryKey.narrow(1, start, BlockTokens).narrow(2, 0, start).copy_(products.MultiplyEach(fromFirst.mul(blockQueries), earlier));
             }
         }
 
@@ -111,16 +112,17 @@ internal static class TorchDelta
     }
 
     // The products within one block of tokens; the difference is masked before it becomes an exponent.
-    private static (torch.Tensor KeyKey, torch.Tensor QueryKey) Pairs(torch.Tensor q, torch.Tensor k, torch.Tensor total)
+    private (torch.Tensor KeyKey, torch.Tensor QueryKey) Pairs(torch.Tensor q, torch.Tensor k, torch.Tensor total)
     {
         long heads = k.shape[0];
         long channels = k.shape[2];
         torch.Tensor later = torch.ones(BlockTokens, BlockTokens, torch.@bool, k.device).triu(1).unsqueeze(-1);
         torch.Tensor decays = total.unsqueeze(2).Minus(total.unsqueeze(1)).masked_fill(later, TorchArithmetic.NegativeInfinity).exp();
         torch.Tensor decayedKeys = decays.mul(k.unsqueeze(1)).view(heads * BlockTokens, BlockTokens, channels); // [N·i, j, K]
-        torch.Tensor keyKey = decayedKeys.bmm(k.reshape(heads * BlockTokens, channels, 1)).view(heads, BlockTokens, BlockTokens);
-        torch.Tensor queryKey = decayedKeys.bmm(q.reshape(heads * BlockTokens, channels, 1)).view(heads, BlockTokens, BlockTokens);
-        return (keyKey.tril(-1), queryKey);
+        return (WithDecayed(k).tril(-1), WithDecayed(q));
+
+        torch.Tensor WithDecayed(torch.Tensor rows) =>
+            products.MultiplyEach(decayedKeys, rows.reshape(heads * BlockTokens, channels, 1)).view(heads, BlockTokens, BlockTokens);
     }
 
     private static torch.Tensor Block(torch.Tensor matrix, long row, long column) =>

@@ -3,6 +3,9 @@ namespace KimiLinear.Backends;
 /// <summary>The forms that the torch backend's operators take.</summary>
 internal sealed record TorchForms
 {
+    /// <summary>What products multiply.</summary>
+    public TorchFactors Factors { get; init; } = TorchFactors.Float32;
+
     /// <summary>Up to this many new tokens, attending to latent rows themselves costs less than expanding every cached row.</summary>
     public int AbsorbedTokens { get; init; } = 128;
 
