@@ -21,9 +21,8 @@ internal sealed class StepCost
 
     private readonly double _weightProducts;
     private readonly double _productsPerContextToken;
+    private readonly TokenCost _writing = new();
     private double? _millisecondsPerProduct;
-    private double? _writeMilliseconds;
-    private double? _extraTokenMilliseconds;
 
     public StepCost(KimiLinearConfig config)
     {
@@ -37,10 +36,13 @@ internal sealed class StepCost
     }
 
     /// <summary>Milliseconds of a step in which requests only write.</summary>
-    public double WriteMilliseconds => _writeMilliseconds ?? FirstWriteMilliseconds;
+    public double WriteMilliseconds => _writing.StepMilliseconds ?? FirstWriteMilliseconds;
 
-    /// <summary>Milliseconds by which a step that only writes grows with each token that a request reads beyond one.</summary>
-    public double ExtraTokenMilliseconds => _extraTokenMilliseconds ?? PieceMilliseconds(1, 0);
+    /// <summary>Milliseconds by which a step that only writes grows with a token more; <see langword="null"/> before the first.</summary>
+    public double? ExtraTokenMilliseconds => _writing.ExtraMilliseconds;
+
+    /// <summary>Milliseconds of a step that only writes, for each of its tokens.</summary>
+    public double? TokenMilliseconds => _writing.MeanMilliseconds;
 
     /// <summary>Milliseconds that so many tokens of a prompt behind so many others are expected to take.</summary>
     public double PieceMilliseconds(int tokenCount, int contextTokens) =>
@@ -52,34 +54,20 @@ internal sealed class StepCost
 
     /// <summary>Learns from a step.</summary>
     /// <param name="pieceProducts">Products of the pieces of prompts in it.</param>
-    /// <param name="writes">Whether requests wrote in it.</param>
-    /// <param name="extraTokens">Tokens beyond one that requests past their prompts read in it.</param>
+    /// <param name="writtenTokens">Tokens that requests past their prompts read in it, guesses included.</param>
     /// <param name="milliseconds">How long it took.</param>
-    public void Learn(double pieceProducts, bool writes, int extraTokens, double milliseconds)
+    public void Learn(double pieceProducts, int writtenTokens, double milliseconds)
     {
-        if (extraTokens > 0)
-        {
-            if (pieceProducts == 0)
-            {
-                double extra = Math.Max(milliseconds - WriteMilliseconds, 0) / extraTokens;
-                _extraTokenMilliseconds = Blend(_extraTokenMilliseconds, extra);
-            }
-
-            return;
-        }
-
         if (pieceProducts == 0)
         {
-            _writeMilliseconds = Blend(_writeMilliseconds, milliseconds);
+            _writing.Learn(writtenTokens, milliseconds);
             return;
         }
 
-        double reading = writes
+        double reading = writtenTokens > 0
             ? Math.Max(milliseconds - WriteMilliseconds, milliseconds * LeastPromptShare)
             : milliseconds;
-        _millisecondsPerProduct = Blend(_millisecondsPerProduct, reading / pieceProducts);
+        double perProduct = reading / pieceProducts;
+        _millisecondsPerProduct = _millisecondsPerProduct is { } old ? old + (Weight * (perProduct - old)) : perProduct;
     }
-
-    private static double Blend(double? estimate, double measured) =>
-        estimate is { } old ? old + (Weight * (measured - old)) : measured;
 }

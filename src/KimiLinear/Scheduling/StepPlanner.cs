@@ -21,7 +21,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
     private readonly List<EngineRequest> _writers = [];
     private readonly List<EngineRequest> _prompts = [];
     private double _earnedMilliseconds;
-    private int _extraTokens;
+    private int _writtenTokens;
     private double _pieceProducts;
 
     /// <summary>Fills the plan; it stays empty when there is nothing to compute.</summary>
@@ -34,7 +34,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         _writers.Clear();
         _prompts.Clear();
         _pieceProducts = 0;
-        _extraTokens = 0;
+        _writtenTokens = 0;
         foreach (EngineRequest request in running)
         {
             if (!request.IsPaused)
@@ -46,8 +46,9 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         foreach (EngineRequest request in _writers)
         {
             ReadOnlyMemory<int> tokens = request.NextTokens(mayGuess && request.MayGuess ? GuessLength(request) : 0);
-            _extraTokens += tokens.Length - 1;
-            double milliseconds = (cost.WriteMilliseconds / _writers.Count) + ((tokens.Length - 1) * cost.ExtraTokenMilliseconds);
+            _writtenTokens += tokens.Length;
+            double milliseconds = (cost.WriteMilliseconds / _writers.Count)
+                + ((tokens.Length - 1) * (cost.ExtraTokenMilliseconds ?? 0));
             plan.Add(new PlannedEntry(request, tokens, DrawsToken: true, IsPiece: false, milliseconds));
         }
 
@@ -57,7 +58,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
     /// <summary>Accounts for the step that was planned last.</summary>
     public void Complete(List<PlannedEntry> plan, double milliseconds)
     {
-        cost.Learn(_pieceProducts, _writers.Count > 0, _extraTokens, milliseconds);
+        cost.Learn(_pieceProducts, _writtenTokens, milliseconds);
         double estimated = 0;
         foreach (PlannedEntry entry in plan)
         {
@@ -76,9 +77,9 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         int replyLeft = (request.Options.MaxTokens ?? int.MaxValue) - request.Reply.TokenCount - 1;
         int contextLeft = maxContextTokens - request.Tokens.Length;
         int most = Math.Min(options.MaxDraftTokens, Math.Min(replyLeft, contextLeft));
-        return most <= 0
-            ? 0
-            : request.Guessing.Next(cost.ExtraTokenMilliseconds, cost.WriteMilliseconds / _writers.Count, most);
+        return most > 0 && cost.ExtraTokenMilliseconds is { } extra && cost.TokenMilliseconds is { } saved
+            ? request.Guessing.Next(extra, saved, most)
+            : 0;
     }
 
     private void AddPieces(List<PlannedEntry> plan)

@@ -43,7 +43,7 @@ public sealed unsafe class RowWalkTests
         {
             int granule = RowWalk.Granule(InputCount);
             int granuleCount = Matrices.Sum(rows => RowWalk.GranuleCount(rows, granule));
-            RowWalk walk = new(Team, granule, granuleCount, ColumnCount, workerCount);
+            RowWalk walk = new(Team, granule, granuleCount, ColumnCount, InputCount, workerCount);
             int first = 0;
             foreach (int rowCount in Matrices)
             {

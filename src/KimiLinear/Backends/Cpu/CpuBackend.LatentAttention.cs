@@ -82,7 +82,10 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         }
     }
 
-    /// <summary>Every worker attends with its own heads, for all sequences but those that absorb in integers.</summary>
+    /// <summary>
+    /// All sequences but those that absorb in integers. Where there are many short ones, each is a unit of work; others are
+    /// divided by heads.
+    /// </summary>
     private struct AttentionJob : IParallelJob
     {
         public CpuBackend<TSimd, TVector> Backend;
@@ -96,13 +99,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
 
         public readonly void Execute(int worker, int workerCount)
         {
-            (int firstHead, int endHead) = WorkSplit.Units(Backend.Config.LatentHeadCount, worker, workerCount);
-            if (firstHead == endHead)
-            {
-                return;
-            }
-
-            int outputWidth = Backend.Config.LatentHeadCount * Backend.Config.LatentValueDim;
+            int first = 0;
+            int unit = Backend._team.Claim();
             for (int sequence = 0; sequence < Batch.SequenceCount; sequence++)
             {
                 if (Backend.AbsorbsIntegers(Batch.TokenCountOf(sequence), Batch.CachedTokens(sequence)))
@@ -110,39 +108,59 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                     continue;
                 }
 
-                AttentionTask<TSimd, TVector> task = new()
+                int groups = HeadGroups(sequence, workerCount);
+                for (; unit < first + groups; unit = Backend._team.Claim())
                 {
-                    Config = Backend.Config,
-                    KeyValueUp = KeyValueUp,
-                    Cache = Cache,
-                    PageTable = Batch.PageTable(sequence),
-                    LatentLayer = LatentLayer,
-                    CachedTokens = Batch.CachedTokens(sequence),
-                    TokenCount = Batch.TokenCountOf(sequence),
-                    Queries = Projected + ((long)Batch.Offset(sequence) * ProjectionDim),
-                    QueryStride = ProjectionDim,
-                    Output = Output + ((long)Batch.Offset(sequence) * outputWidth),
-                    FirstHead = firstHead,
-                    HeadCount = endHead - firstHead,
-                    Scratch = Backend._workerScratch[worker],
-                    Panel = Backend._panels[worker],
-                    PageScratch = Backend._attention.Pages[worker],
-                };
-                if (Backend.PrefersExpanded(task.TokenCount, task.CachedTokens))
-                {
-                    if (Backend.UsesIntegers)
-                    {
-                        ExpandedIntegers<TSimd, TVector>.Run(task);
-                    }
-                    else
-                    {
-                        ExpandedAttention<TSimd, TVector>.Run(task);
-                    }
+                    (int head, int end) = WorkSplit.Units(Backend.Config.LatentHeadCount, unit - first, groups);
+                    Attend(sequence, head, end - head, worker);
                 }
-                else
-                {
-                    AbsorbedAttention<TSimd, TVector>.Run(task);
-                }
+
+                first += groups;
+            }
+        }
+
+        // Heads that are attended to together share the reading of cached rows; divided, a sequence is done sooner.
+        private readonly int HeadGroups(int sequence, int workerCount)
+        {
+            long pairs = (long)Batch.TokenCountOf(sequence) * (Batch.CachedTokens(sequence) + Batch.TokenCountOf(sequence));
+            bool isShort = pairs * Backend.Config.LatentHeadCount * Backend.Config.LatentCacheDim < WakeThreshold;
+            return isShort && Batch.SequenceCount >= 2 * workerCount
+                ? 1
+                : Math.Min(workerCount, Backend.Config.LatentHeadCount);
+        }
+
+        private readonly void Attend(int sequence, int firstHead, int headCount, int worker)
+        {
+            int outputWidth = Backend.Config.LatentHeadCount * Backend.Config.LatentValueDim;
+            AttentionTask<TSimd, TVector> task = new()
+            {
+                Config = Backend.Config,
+                KeyValueUp = KeyValueUp,
+                Cache = Cache,
+                PageTable = Batch.PageTable(sequence),
+                LatentLayer = LatentLayer,
+                CachedTokens = Batch.CachedTokens(sequence),
+                TokenCount = Batch.TokenCountOf(sequence),
+                Queries = Projected + ((long)Batch.Offset(sequence) * ProjectionDim),
+                QueryStride = ProjectionDim,
+                Output = Output + ((long)Batch.Offset(sequence) * outputWidth),
+                FirstHead = firstHead,
+                HeadCount = headCount,
+                Scratch = Backend._workerScratch[worker],
+                Panel = Backend._panels[worker],
+                PageScratch = Backend._attention.Pages[worker],
+            };
+            if (!Backend.PrefersExpanded(task.TokenCount, task.CachedTokens))
+            {
+                AbsorbedAttention<TSimd, TVector>.Run(task);
+            }
+            else if (Backend.UsesIntegers)
+            {
+                ExpandedIntegers<TSimd, TVector>.Run(task);
+            }
+            else
+            {
+                ExpandedAttention<TSimd, TVector>.Run(task);
             }
         }
     }

@@ -143,12 +143,18 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             int granule = RowWalk.Granule(Normed.Count);
             int sharedDim = SharedDown?.ColumnCount ?? 0;
             int granuleCount = RowWalk.GranuleCount(sharedDim, granule);
+            int visitedCount = 0;
             for (int expert = 0; expert < ExpertCount; expert++)
             {
-                granuleCount += Count(expert) == 0 ? 0 : RowWalk.GranuleCount(Down[expert].ColumnCount, granule);
+                if (Count(expert) > 0)
+                {
+                    granuleCount += RowWalk.GranuleCount(Down[expert].ColumnCount, granule);
+                    visitedCount++;
+                }
             }
 
-            RowWalk walk = new(Backend._team, granule, granuleCount, 2 * HiddenDim, workerCount);
+            int inputs = Starts[ExpertCount] / Math.Max(1, visitedCount);
+            RowWalk walk = new(Backend._team, granule, granuleCount, 2 * HiddenDim, inputs, workerCount);
             for (int expert = 0; expert < ExpertCount; expert++)
             {
                 while (Count(expert) > 0 && walk.TryNext(Down[expert].ColumnCount, out int row, out int rowCount))
@@ -169,8 +175,15 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         private readonly void ExecuteDown(int worker, int workerCount)
         {
             int granule = RowWalk.Granule(Normed.Count);
-            int columns = (Math.Min(InnerOperand.Count, ExpertCount) * Down[0].ColumnCount) + (SharedDown?.ColumnCount ?? 0);
-            RowWalk walk = new(Backend._team, granule, RowWalk.GranuleCount(HiddenDim, granule), columns, workerCount);
+            int visitedCount = Math.Min(InnerOperand.Count, ExpertCount);
+            int columns = (visitedCount * Down[0].ColumnCount) + (SharedDown?.ColumnCount ?? 0);
+            RowWalk walk = new(
+                Backend._team,
+                granule,
+                RowWalk.GranuleCount(HiddenDim, granule),
+                columns,
+                InnerOperand.Count / visitedCount,
+                workerCount);
             while (walk.TryNext(HiddenDim, out int row, out int rowCount))
             {
                 for (int expert = 0; expert < ExpertCount; expert++)

@@ -277,7 +277,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
                 granuleCount += RowWalk.GranuleCount(part.RowCount, granule);
             }
 
-            RowWalk walk = new(Backend._team, granule, granuleCount, Matrix.ColumnCount, workerCount);
+            RowWalk walk = new(Backend._team, granule, granuleCount, Matrix.ColumnCount, Input.Count, workerCount);
             foreach (ref readonly HostMatrix.Part part in Matrix.Parts)
             {
                 while (walk.TryNext(part.RowCount, out int row, out int count))
@@ -302,7 +302,12 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
             int width = Matrix.RowCount / 2;
             int granule = RowWalk.Granule(Input.Count);
             RowWalk walk = new(
-                Backend._team, granule, RowWalk.GranuleCount(width, granule), 2 * Matrix.ColumnCount, workerCount);
+                Backend._team,
+                granule,
+                RowWalk.GranuleCount(width, granule),
+                2 * Matrix.ColumnCount,
+                Input.Count,
+                workerCount);
             while (walk.TryNext(width, out int row, out int count))
             {
                 Backend.GateUp(Input, Matrix, Inner, row, count, worker);

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace KimiLinear.Backends;
 
-/// <summary>Register tiles of dot products. Unrolled by hand: sums in local variables stay in registers.</summary>
+/// <summary>Register tiles of dot products. Unrolled by hand: sums in local variables stay in registers, as long as the large ones are not inlined.</summary>
 /// <remarks>
 /// Tiles take rows whose length is a multiple of the vector's, and leave rows over that are no multiple of four to single dot
 /// products. A sum has the same bits whichever of the two computes it.
@@ -12,7 +12,7 @@ internal static unsafe class DotKernel<TSimd, TVector>
     where TVector : struct
 {
     /// <summary>Four rows of x by rows of weights, four at a time.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Tile4<TFormat>(
         MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
         where TFormat : struct, IWeightFormat
@@ -80,17 +80,19 @@ internal static unsafe class DotKernel<TSimd, TVector>
         }
     }
 
-    /// <summary>Two rows of x by rows of weights, four at a time, for weights in cache and machines with few registers.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile2By4<TFormat>(
+    /// <summary>Three rows of x by rows of weights, four at a time, for weights in cache and machines with 16 registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void Tile3<TFormat>(
         MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
         where TFormat : struct, IWeightFormat
     {
         long rowBytes = (long)columnCount * TFormat.Size;
         float* x0 = input.Row(token);
         float* x1 = input.Row(token + 1);
+        float* x2 = input.Row(token + 2);
         MatMulRow y0 = output.Row(token, column);
         MatMulRow y1 = output.Row(token + 1, column);
+        MatMulRow y2 = output.Row(token + 2, column);
         int row = 0;
         for (; row + 4 <= rowCount; row += 4, w += 4 * rowBytes)
         {
@@ -99,33 +101,41 @@ internal static unsafe class DotKernel<TSimd, TVector>
             byte* w3 = w2 + rowBytes;
             TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
             TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
-            for (int i = 0; i < columnCount; i += TSimd.Width)
+            TVector s20 = TSimd.Zero, s21 = TSimd.Zero, s22 = TSimd.Zero, s23 = TSimd.Zero;
+            for (long i = 0; i < columnCount; i += TSimd.Width)
             {
-                long offset = (long)i * TFormat.Size;
+                long offset = i * TFormat.Size;
                 TVector a0 = TSimd.Load(x0 + i);
                 TVector a1 = TSimd.Load(x1 + i);
+                TVector a2 = TSimd.Load(x2 + i);
                 TVector b = TFormat.Load<TSimd, TVector>(w + offset);
                 s00 = TSimd.MultiplyAdd(a0, b, s00);
                 s10 = TSimd.MultiplyAdd(a1, b, s10);
+                s20 = TSimd.MultiplyAdd(a2, b, s20);
                 b = TFormat.Load<TSimd, TVector>(w1 + offset);
                 s01 = TSimd.MultiplyAdd(a0, b, s01);
                 s11 = TSimd.MultiplyAdd(a1, b, s11);
+                s21 = TSimd.MultiplyAdd(a2, b, s21);
                 b = TFormat.Load<TSimd, TVector>(w2 + offset);
                 s02 = TSimd.MultiplyAdd(a0, b, s02);
                 s12 = TSimd.MultiplyAdd(a1, b, s12);
+                s22 = TSimd.MultiplyAdd(a2, b, s22);
                 b = TFormat.Load<TSimd, TVector>(w3 + offset);
                 s03 = TSimd.MultiplyAdd(a0, b, s03);
                 s13 = TSimd.MultiplyAdd(a1, b, s13);
+                s23 = TSimd.MultiplyAdd(a2, b, s23);
             }
 
             y0.Put4(row, TSimd.Sum4(s00, s01, s02, s03));
             y1.Put4(row, TSimd.Sum4(s10, s11, s12, s13));
+            y2.Put4(row, TSimd.Sum4(s20, s21, s22, s23));
         }
 
         for (; row < rowCount; row++, w += rowBytes)
         {
             y0.Put(row, Dot<TFormat>(x0, w, columnCount));
             y1.Put(row, Dot<TFormat>(x1, w, columnCount));
+            y2.Put(row, Dot<TFormat>(x2, w, columnCount));
         }
     }
 

@@ -209,12 +209,12 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                     DotKernel<TSimd, TVector>.Tile4<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
                 }
             }
-            else
+            else if (tokenEnd - token >= 4)
             {
                 // From four rows of x on, arithmetic takes longer than reading.
-                for (; t + 4 <= tokenEnd; t += 2)
+                for (; t + 3 <= tokenEnd; t += 3)
                 {
-                    DotKernel<TSimd, TVector>.Tile2By4<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
+                    DotKernel<TSimd, TVector>.Tile3<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
                 }
             }
 

@@ -8,8 +8,9 @@ namespace KimiLinear.Backends;
 /// </remarks>
 internal ref struct RowWalk
 {
-    // Weights that the smallest unit reads.
+    // What the smallest unit reads where reading takes longest, and multiplies where that does: ten microseconds or so.
     private const int SmallestWeights = 128 * 1024;
+    private const int SmallestMultiplications = 512 * 1024;
 
     private readonly WorkerTeam _team;
     private readonly WorkUnits _units;
@@ -23,13 +24,17 @@ internal ref struct RowWalk
     /// <param name="granule">Rows that are never divided: <see cref="Granule"/>.</param>
     /// <param name="granuleCount">Those of all matrices together.</param>
     /// <param name="columnCount">Weights that come with a row.</param>
+    /// <param name="inputCount">Rows of x that meet a weight.</param>
     /// <param name="workerCount">The number of workers.</param>
-    public RowWalk(WorkerTeam team, int granule, int granuleCount, int columnCount, int workerCount)
+    public RowWalk(WorkerTeam team, int granule, int granuleCount, int columnCount, int inputCount, int workerCount)
     {
         _team = team;
         _granule = granule;
-        _units = new WorkUnits(
-            granuleCount, Math.Max(1, SmallestWeights / Math.Max(1, granule * columnCount)), workerCount);
+        long weights = Math.Max(1, (long)granule * columnCount);
+        long smallest = inputCount < WeightPanel.MinInputRows
+            ? SmallestWeights / weights
+            : SmallestMultiplications / (weights * inputCount);
+        _units = new WorkUnits(granuleCount, (int)Math.Max(1, smallest), workerCount);
         (_start, _end) = _units[_team.Claim()];
     }
 
