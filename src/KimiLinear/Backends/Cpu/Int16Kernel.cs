@@ -69,27 +69,15 @@ internal static unsafe class Int16Kernel<TSimd, TVector>
         bool add,
         float* scores)  // [queryCount, PageTokens]
     {
-        for (int start = 0; start < length; start += BlockVectors * 2 * TSimd.Width)
+        Operands operands = new(queries, queryStride, queryScales, rows, rowStride, rowScales, length, add, scores);
+        for (int row = 0; row < rowCount; row += RowBlock)
         {
-            Operands block = new(
-                queries + start,
-                queryStride,
-                queryScales,
-                rows + start,
-                rowStride,
-                rowScales,
-                Math.Min(BlockVectors * 2 * TSimd.Width, length - start),
-                add || start > 0,
-                scores);
-            for (int row = 0; row < rowCount; row += RowBlock)
+            int rowEnd = Math.Min(row + RowBlock, rowCount);
+            for (int query = 0; query < queryCount; query += 4)
             {
-                int rowEnd = Math.Min(row + RowBlock, rowCount);
-                for (int query = 0; query < queryCount; query += 4)
+                for (int r = row; r < rowEnd; r += 4)
                 {
-                    for (int r = row; r < rowEnd; r += 4)
-                    {
-                        Tile(block, query, r);
-                    }
+                    Tile(operands, query, r);
                 }
             }
         }
@@ -121,97 +109,143 @@ internal static unsafe class Int16Kernel<TSimd, TVector>
         }
     }
 
-    private static void Tile(in Operands block, int query, int row)
+    private static void Tile(in Operands operands, int query, int row)
     {
         if (TSimd.HasManyRegisters)
         {
-            Tile4(block, query, row);
+            Tile4(operands, query, row);
             return;
         }
 
-        for (int i = 0; i < 4; i++)
-        {
-            Tile1(block, query + i, row);
-        }
+        Tile2(operands, query, row);
+        Tile2(operands, query + 2, row);
     }
 
     // Four queries by four rows.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile4(in Operands block, int query, int row)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Tile4(in Operands operands, int query, int row)
     {
-        float* q0 = block.Query(query);
-        float* q1 = block.Query(query + 1);
-        float* q2 = block.Query(query + 2);
-        float* q3 = block.Query(query + 3);
-        float* r0 = block.Row(row);
-        float* r1 = block.Row(row + 1);
-        float* r2 = block.Row(row + 2);
-        float* r3 = block.Row(row + 3);
-        int length = block.PairCount;
-        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
-        TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
-        TVector s20 = TSimd.Zero, s21 = TSimd.Zero, s22 = TSimd.Zero, s23 = TSimd.Zero;
-        TVector s30 = TSimd.Zero, s31 = TSimd.Zero, s32 = TSimd.Zero, s33 = TSimd.Zero;
-        for (int i = 0; i < length; i += TSimd.Width)
+        float* q0 = operands.Query(query);
+        float* q1 = operands.Query(query + 1);
+        float* q2 = operands.Query(query + 2);
+        float* q3 = operands.Query(query + 3);
+        float* r0 = operands.Row(row);
+        float* r1 = operands.Row(row + 1);
+        float* r2 = operands.Row(row + 2);
+        float* r3 = operands.Row(row + 3);
+        long length = operands.PairCount;
+        TVector y00 = TSimd.Zero, y01 = TSimd.Zero, y02 = TSimd.Zero, y03 = TSimd.Zero;
+        TVector y10 = TSimd.Zero, y11 = TSimd.Zero, y12 = TSimd.Zero, y13 = TSimd.Zero;
+        TVector y20 = TSimd.Zero, y21 = TSimd.Zero, y22 = TSimd.Zero, y23 = TSimd.Zero;
+        TVector y30 = TSimd.Zero, y31 = TSimd.Zero, y32 = TSimd.Zero, y33 = TSimd.Zero;
+        for (long start = 0, end; start < length; start = end)
         {
-            TVector a0 = TSimd.Load(q0 + i);
-            TVector a1 = TSimd.Load(q1 + i);
-            TVector a2 = TSimd.Load(q2 + i);
-            TVector a3 = TSimd.Load(q3 + i);
-            TVector b0 = TSimd.Load(r0 + i);
-            s00 = TSimd.MultiplyAddPairs(a0, b0, s00);
-            s10 = TSimd.MultiplyAddPairs(a1, b0, s10);
-            s20 = TSimd.MultiplyAddPairs(a2, b0, s20);
-            s30 = TSimd.MultiplyAddPairs(a3, b0, s30);
-            TVector b1 = TSimd.Load(r1 + i);
-            s01 = TSimd.MultiplyAddPairs(a0, b1, s01);
-            s11 = TSimd.MultiplyAddPairs(a1, b1, s11);
-            s21 = TSimd.MultiplyAddPairs(a2, b1, s21);
-            s31 = TSimd.MultiplyAddPairs(a3, b1, s31);
-            TVector b2 = TSimd.Load(r2 + i);
-            s02 = TSimd.MultiplyAddPairs(a0, b2, s02);
-            s12 = TSimd.MultiplyAddPairs(a1, b2, s12);
-            s22 = TSimd.MultiplyAddPairs(a2, b2, s22);
-            s32 = TSimd.MultiplyAddPairs(a3, b2, s32);
-            TVector b3 = TSimd.Load(r3 + i);
-            s03 = TSimd.MultiplyAddPairs(a0, b3, s03);
-            s13 = TSimd.MultiplyAddPairs(a1, b3, s13);
-            s23 = TSimd.MultiplyAddPairs(a2, b3, s23);
-            s33 = TSimd.MultiplyAddPairs(a3, b3, s33);
+            end = Math.Min(start + (BlockVectors * TSimd.Width), length);
+            TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
+            TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
+            TVector s20 = TSimd.Zero, s21 = TSimd.Zero, s22 = TSimd.Zero, s23 = TSimd.Zero;
+            TVector s30 = TSimd.Zero, s31 = TSimd.Zero, s32 = TSimd.Zero, s33 = TSimd.Zero;
+            for (long i = start; i < end; i += TSimd.Width)
+            {
+                TVector a0 = TSimd.Load(q0 + i);
+                TVector a1 = TSimd.Load(q1 + i);
+                TVector a2 = TSimd.Load(q2 + i);
+                TVector a3 = TSimd.Load(q3 + i);
+                TVector b = TSimd.Load(r0 + i);
+                s00 = TSimd.MultiplyAddPairs(a0, b, s00);
+                s10 = TSimd.MultiplyAddPairs(a1, b, s10);
+                s20 = TSimd.MultiplyAddPairs(a2, b, s20);
+                s30 = TSimd.MultiplyAddPairs(a3, b, s30);
+                b = TSimd.Load(r1 + i);
+                s01 = TSimd.MultiplyAddPairs(a0, b, s01);
+                s11 = TSimd.MultiplyAddPairs(a1, b, s11);
+                s21 = TSimd.MultiplyAddPairs(a2, b, s21);
+                s31 = TSimd.MultiplyAddPairs(a3, b, s31);
+                b = TSimd.Load(r2 + i);
+                s02 = TSimd.MultiplyAddPairs(a0, b, s02);
+                s12 = TSimd.MultiplyAddPairs(a1, b, s12);
+                s22 = TSimd.MultiplyAddPairs(a2, b, s22);
+                s32 = TSimd.MultiplyAddPairs(a3, b, s32);
+                b = TSimd.Load(r3 + i);
+                s03 = TSimd.MultiplyAddPairs(a0, b, s03);
+                s13 = TSimd.MultiplyAddPairs(a1, b, s13);
+                s23 = TSimd.MultiplyAddPairs(a2, b, s23);
+                s33 = TSimd.MultiplyAddPairs(a3, b, s33);
+            }
+
+            y00 = TSimd.Add(y00, TSimd.ConvertToFloat(s00));
+            y01 = TSimd.Add(y01, TSimd.ConvertToFloat(s01));
+            y02 = TSimd.Add(y02, TSimd.ConvertToFloat(s02));
+            y03 = TSimd.Add(y03, TSimd.ConvertToFloat(s03));
+            y10 = TSimd.Add(y10, TSimd.ConvertToFloat(s10));
+            y11 = TSimd.Add(y11, TSimd.ConvertToFloat(s11));
+            y12 = TSimd.Add(y12, TSimd.ConvertToFloat(s12));
+            y13 = TSimd.Add(y13, TSimd.ConvertToFloat(s13));
+            y20 = TSimd.Add(y20, TSimd.ConvertToFloat(s20));
+            y21 = TSimd.Add(y21, TSimd.ConvertToFloat(s21));
+            y22 = TSimd.Add(y22, TSimd.ConvertToFloat(s22));
+            y23 = TSimd.Add(y23, TSimd.ConvertToFloat(s23));
+            y30 = TSimd.Add(y30, TSimd.ConvertToFloat(s30));
+            y31 = TSimd.Add(y31, TSimd.ConvertToFloat(s31));
+            y32 = TSimd.Add(y32, TSimd.ConvertToFloat(s32));
+            y33 = TSimd.Add(y33, TSimd.ConvertToFloat(s33));
         }
 
-        block.Put(query, row, Sum4(s00, s01, s02, s03));
-        block.Put(query + 1, row, Sum4(s10, s11, s12, s13));
-        block.Put(query + 2, row, Sum4(s20, s21, s22, s23));
-        block.Put(query + 3, row, Sum4(s30, s31, s32, s33));
+        operands.Put(query, row, TSimd.Sum4(y00, y01, y02, y03));
+        operands.Put(query + 1, row, TSimd.Sum4(y10, y11, y12, y13));
+        operands.Put(query + 2, row, TSimd.Sum4(y20, y21, y22, y23));
+        operands.Put(query + 3, row, TSimd.Sum4(y30, y31, y32, y33));
     }
 
-    // One query by four rows.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1(in Operands block, int query, int row)
+    // Two queries by four rows, for machines with 16 registers.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Tile2(in Operands operands, int query, int row)
     {
-        float* q = block.Query(query);
-        float* r0 = block.Row(row);
-        float* r1 = block.Row(row + 1);
-        float* r2 = block.Row(row + 2);
-        float* r3 = block.Row(row + 3);
-        int length = block.PairCount;
-        TVector s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
-        for (int i = 0; i < length; i += TSimd.Width)
+        float* q0 = operands.Query(query);
+        float* q1 = operands.Query(query + 1);
+        float* r0 = operands.Row(row);
+        float* r1 = operands.Row(row + 1);
+        float* r2 = operands.Row(row + 2);
+        float* r3 = operands.Row(row + 3);
+        long length = operands.PairCount;
+        TVector y00 = TSimd.Zero, y01 = TSimd.Zero, y02 = TSimd.Zero, y03 = TSimd.Zero;
+        TVector y10 = TSimd.Zero, y11 = TSimd.Zero, y12 = TSimd.Zero, y13 = TSimd.Zero;
+        for (long start = 0, end; start < length; start = end)
         {
-            TVector a = TSimd.Load(q + i);
-            s0 = TSimd.MultiplyAddPairs(a, TSimd.Load(r0 + i), s0);
-            s1 = TSimd.MultiplyAddPairs(a, TSimd.Load(r1 + i), s1);
-            s2 = TSimd.MultiplyAddPairs(a, TSimd.Load(r2 + i), s2);
-            s3 = TSimd.MultiplyAddPairs(a, TSimd.Load(r3 + i), s3);
+            end = Math.Min(start + (BlockVectors * TSimd.Width), length);
+            TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
+            TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
+            for (long i = start; i < end; i += TSimd.Width)
+            {
+                TVector a0 = TSimd.Load(q0 + i);
+                TVector a1 = TSimd.Load(q1 + i);
+                TVector b = TSimd.Load(r0 + i);
+                s00 = TSimd.MultiplyAddPairs(a0, b, s00);
+                s10 = TSimd.MultiplyAddPairs(a1, b, s10);
+                b = TSimd.Load(r1 + i);
+                s01 = TSimd.MultiplyAddPairs(a0, b, s01);
+                s11 = TSimd.MultiplyAddPairs(a1, b, s11);
+                b = TSimd.Load(r2 + i);
+                s02 = TSimd.MultiplyAddPairs(a0, b, s02);
+                s12 = TSimd.MultiplyAddPairs(a1, b, s12);
+                b = TSimd.Load(r3 + i);
+                s03 = TSimd.MultiplyAddPairs(a0, b, s03);
+                s13 = TSimd.MultiplyAddPairs(a1, b, s13);
+            }
+
+            y00 = TSimd.Add(y00, TSimd.ConvertToFloat(s00));
+            y01 = TSimd.Add(y01, TSimd.ConvertToFloat(s01));
+            y02 = TSimd.Add(y02, TSimd.ConvertToFloat(s02));
+            y03 = TSimd.Add(y03, TSimd.ConvertToFloat(s03));
+            y10 = TSimd.Add(y10, TSimd.ConvertToFloat(s10));
+            y11 = TSimd.Add(y11, TSimd.ConvertToFloat(s11));
+            y12 = TSimd.Add(y12, TSimd.ConvertToFloat(s12));
+            y13 = TSimd.Add(y13, TSimd.ConvertToFloat(s13));
         }
 
-        block.Put(query, row, Sum4(s0, s1, s2, s3));
+        operands.Put(query, row, TSimd.Sum4(y00, y01, y02, y03));
+        operands.Put(query + 1, row, TSimd.Sum4(y10, y11, y12, y13));
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Sum4(TVector a, TVector b, TVector c, TVector d) => TSimd.Sum4(
-        TSimd.ConvertToFloat(a), TSimd.ConvertToFloat(b), TSimd.ConvertToFloat(c), TSimd.ConvertToFloat(d));
 
     // Zero where there is nothing to divide by: such rows are all zeros, or no numbers.
     private static float Reciprocal(float scale) => float.IsFinite(1 / scale) ? 1 / scale : 0;
