@@ -83,7 +83,7 @@ public sealed class ServeCommand
 
     private readonly Option<int?> _maxTokens = new("--default-max-tokens")
     {
-        Description = "The longest reply of requests that name no limit [default: as long as the context].",
+        Description = "The longest reply of requests that name no limit [default: the model's, or as long as the context].",
         HelpName = "N",
     };
 
