@@ -119,7 +119,10 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="cancellationToken">Stops loading.</param>
     /// <returns>The client; the caller disposes it.</returns>
     /// <exception cref="ArgumentException">An option is out of range, or the path is missing.</exception>
-    /// <exception cref="IOException">A file or a folder is missing, or a model could not be downloaded.</exception>
+    /// <exception cref="IOException">
+    /// A file or a folder is missing, a model could not be downloaded, or <see cref="KimiLinearChatClientOptions.PrefixFolder"/>
+    /// cannot be used, which is found first.
+    /// </exception>
     /// <exception cref="ModelFormatException">A file is damaged, or the model cannot be run.</exception>
     /// <exception cref="DeviceUnavailableException">The device that the options name cannot be used.</exception>
     public static KimiLinearChatClient Load(KimiLinearChatClientOptions options, CancellationToken cancellationToken = default)
@@ -140,6 +143,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             throw new ArgumentException(fault, nameof(options));
         }
 
+        options.ToEngineOptions().PreparePrefixFolder();
         string modelPath = ModelSource.Find(options, cancellationToken);
         // The small files first: what they lack is found before a large model is read.
         KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
