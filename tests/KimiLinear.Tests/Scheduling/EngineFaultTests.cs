@@ -43,9 +43,11 @@ public sealed class EngineFaultTests : IDisposable
     public async Task Admit_CopyOfThePrefixFails_EndsThatRequestWithTheErrorAndNoOther(string kind)
     {
         Exception error = ErrorOf(kind);
-        int[] expected = await AloneAsync(1), expectedOther = await AloneAsync(2);
+        int[] first = await AloneAsync(1), expectedOther = await AloneAsync(2);
+        int[] nextTurn = [.. Prompt(1), .. first, .. Prompt(3)];
+        int[] expected = await AloneAsync(nextTurn);
         using GenerationEngine engine = CreateEngine(new EngineOptions { ReadAheadTokens = 2 });
-        Assert.Equal(expected, await AskAsync(engine, 1));
+        Assert.Equal(first, await AskAsync(engine, 1));
         await using IAsyncEnumerator<GeneratedToken> other = Ask(engine, 2).GetAsyncEnumerator();
         Assert.True(await other.MoveNextAsync());
         // It is too far ahead of its reader to go on: no copy but the one for the next request is taken.
@@ -53,7 +55,7 @@ public sealed class EngineFaultTests : IDisposable
         int kept = engine.GetStatistics().PrefixCount;
 
         _backend.CopyFault = () => error;
-        Exception thrown = await Assert.ThrowsAnyAsync<Exception>(() => AskAsync(engine, 1));
+        Exception thrown = await Assert.ThrowsAnyAsync<Exception>(() => AskAsync(engine, nextTurn));
         _backend.CopyFault = null;
 
         Assert.Same(error, thrown);
@@ -66,7 +68,8 @@ public sealed class EngineFaultTests : IDisposable
         }
 
         Assert.Equal(expectedOther, otherIds);
-        Assert.Equal(expected, await AskAsync(engine, 1));
+        Assert.Equal(expected, await AskAsync(engine, nextTurn));
+        Assert.Equal(Prompt(1).Length + first.Length - 1, engine.GetStatistics().CachedPromptTokenCount);
         await RequireNothingHeldAsync(engine);
     }
 
@@ -178,6 +181,14 @@ public sealed class EngineFaultTests : IDisposable
 
     private Task<int[]> AloneAsync(int number, int maxTokens = 40) => EngineHarness.ReadAsync(
         new TextGenerator(_model, _tokenizer).GenerateAsync(Prompt(number), EngineHarness.Options(number, maxTokens)));
+
+    private static GenerationOptions TurnOptions => EngineHarness.Options(seed: 9);
+
+    private static Task<int[]> AskAsync(GenerationEngine engine, int[] prompt) =>
+        EngineHarness.ReadAsync(engine.GenerateAsync(prompt, TurnOptions, TestContext.Current.CancellationToken));
+
+    private Task<int[]> AloneAsync(int[] prompt) => EngineHarness.ReadAsync(
+        new TextGenerator(_model, _tokenizer).GenerateAsync(prompt, TurnOptions));
 
     private static async Task UntilAsync(Func<bool> holds)
     {
