@@ -72,7 +72,9 @@ internal sealed class EngineMetrics : IDisposable
 
     /// <summary>Counts the tokens that a step brought a request.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="count">Its tokens, at least 1; those after the first were guessed, and each gets an equal share of the time.</param>
+    /// <param name="count">
+    /// Its tokens, at least 1; those after the first were guessed, and each gets an equal share of the time.
+    /// </param>
     public void CountTokens(EngineRequest request, int count)
     {
         if (!_tokenInterval.Enabled)
