@@ -20,7 +20,8 @@ namespace KimiLinear.Extensions.AI;
 /// JSON response formats are guaranteed: the reply fits the schema unless a limit cuts it. Tool modes are enforced, and arguments
 /// fit their schemas. What of a request cannot be honoured is refused or logged, as
 /// <see cref="KimiLinearChatClientOptions.UnsupportedOptionBehavior"/> says; another model's name and continuation tokens are
-/// always refused. <c>ConversationId</c> is ignored, as the contract allows. A raw representation factory may return
+/// always refused. Where a request offers no tool, or its tool mode is none, the model cannot begin a call.
+/// <c>ConversationId</c> is ignored, as the contract allows. A raw representation factory may return
 /// <see cref="GenerationOptions"/>; what it sets wins, and sampling options it sets replace all of the request's.
 /// </remarks>
 public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
@@ -58,6 +59,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     private readonly ChatClientMetadata _metadata;
     private readonly int? _defaultMaxTokens;
     private readonly bool _constrainsToolCalls;
+    private readonly IReadOnlyList<int> _callTokenIds;
     private readonly UnsupportedOptions _unsupported;
     private readonly bool _ownsModel;
     private int _disposed;
@@ -98,8 +100,9 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         _tokenizer = tokenizer;
         _engine = new GenerationEngine(model, tokenizer, generationConfig, options.ToEngineOptions());
         _metadata = new ChatClientMetadata("kimilinear", providerUri: null, options.ModelId ?? model.Name);
-        _defaultMaxTokens = options.DefaultMaxOutputTokens;
+        _defaultMaxTokens = options.DefaultMaxOutputTokens ?? generationConfig?.MaxNewTokens;
         _constrainsToolCalls = options.ConstrainToolCalls;
+        _callTokenIds = ToolCallMarkers.FindOpeningTokenIds(tokenizer);
         _unsupported = new UnsupportedOptions(options.UnsupportedOptionBehavior, logger);
         _ownsModel = ownsModel;
     }
@@ -116,7 +119,10 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="cancellationToken">Stops loading.</param>
     /// <returns>The client; the caller disposes it.</returns>
     /// <exception cref="ArgumentException">An option is out of range, or the path is missing.</exception>
-    /// <exception cref="IOException">A file or a folder is missing, or a model could not be downloaded.</exception>
+    /// <exception cref="IOException">
+    /// A file or a folder is missing, a model could not be downloaded, or <see cref="KimiLinearChatClientOptions.PrefixFolder"/>
+    /// cannot be used, which is found first.
+    /// </exception>
     /// <exception cref="ModelFormatException">A file is damaged, or the model cannot be run.</exception>
     /// <exception cref="DeviceUnavailableException">The device that the options name cannot be used.</exception>
     public static KimiLinearChatClient Load(KimiLinearChatClientOptions options, CancellationToken cancellationToken = default)
@@ -137,6 +143,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             throw new ArgumentException(fault, nameof(options));
         }
 
+        options.ToEngineOptions().PreparePrefixFolder();
         string modelPath = ModelSource.Find(options, cancellationToken);
         // The small files first: what they lack is found before a large model is read.
         KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
@@ -227,6 +234,9 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             generation with
             {
                 Grammar = grammar,
+                // Nobody could answer a call; a grammar says itself whether there may be one.
+                ForbiddenTokenIds = generation.ForbiddenTokenIds
+                    ?? (declared.Count == 0 && grammar is null ? _callTokenIds : null),
                 IncludeSpecialTokens = generation.IncludeSpecialTokens || tools.Count > 0,
             },
             tools,

@@ -99,7 +99,10 @@ public sealed class KimiLinearChatClientOptions
     public int MaxDraftTokens { get; set; } = 8;
 
     /// <summary>Gets or sets the limit on generated tokens of requests that state none.</summary>
-    /// <value>The default is <see langword="null"/>: the model's context is the limit. At least 1.</value>
+    /// <value>
+    /// The default is <see langword="null"/>: what the model recommends (<c>max_new_tokens</c> of its
+    /// <c>generation_config.json</c>) is the limit, or else its context. At least 1.
+    /// </value>
     public int? DefaultMaxOutputTokens { get; set; }
 
     /// <summary>Gets or sets who is told how far loading has come; not read from configuration.</summary>

@@ -1,5 +1,9 @@
 using System.ComponentModel;
 using System.Text.Json;
+using KimiLinear.Configuration;
+using KimiLinear.Generation;
+using KimiLinear.Sampling;
+using KimiLinear.ToolCalls;
 using Microsoft.Extensions.AI;
 using Xunit;
 
@@ -52,6 +56,37 @@ public sealed class RequestOptionTests(TinyModel tiny)
 
         Assert.Equal(3, limited.Usage!.OutputTokenCount);
         Assert.Equal(4, stated.Usage!.OutputTokenCount);
+    }
+
+    [Theory]
+    [InlineData(null, null, 3)]
+    [InlineData(null, 4, 4)]
+    [InlineData(5, null, 5)]
+    [InlineData(5, 4, 5)]
+    public async Task MaxOutputTokens_ModelRecommendsALimit_HoldsWhereNobodyStatesOne(int? asked, int? clientDefault, int expected)
+    {
+        GenerationConfig recommended = new() { MaxNewTokens = 3 };
+        KimiLinearChatClientOptions options = new() { DefaultMaxOutputTokens = clientDefault };
+        using KimiLinearChatClient client = new(tiny.Model, tiny.Tokenizer, recommended, options);
+
+        ChatResponse response = await client.GetResponseAsync(
+            "Count to 14.", new ChatOptions { Temperature = 0, MaxOutputTokens = asked }, TestContext.Current.CancellationToken);
+
+        Assert.Equal(expected, response.Usage!.OutputTokenCount);
+        Assert.Equal(ChatFinishReason.Length, response.FinishReason);
+    }
+
+    [Fact]
+    public async Task MaxOutputTokens_OnlyInTheModelsFile_EndsTheReply()
+    {
+        using TemporaryModelFolder folder = new();
+        File.WriteAllText(Path.Combine(folder.Path, "generation_config.json"), """{"max_new_tokens":3}""");
+        using KimiLinearChatClient client = KimiLinearChatClient.Load(folder.Path);
+
+        ChatResponse response = await client.GetResponseAsync(
+            "Count to 14.", TinyModel.Greedy(), TestContext.Current.CancellationToken);
+
+        Assert.Equal(3, response.Usage!.OutputTokenCount);
     }
 
     [Theory]
@@ -246,11 +281,60 @@ public sealed class RequestOptionTests(TinyModel tiny)
         ScriptedReply script = new(tiny.Tokenizer, Written.Calls(("functions.get_weather:0", "{\"city\": \"Paris\"}")));
         ChatOptions options = script.Options(Tools.GetWeather());
         options.ToolMode = ChatToolMode.None;
+        Func<IChatClient, object?> scripted = options.RawRepresentationFactory!;
+        options.RawRepresentationFactory = client => (GenerationOptions)scripted(client)! with { ForbiddenTokenIds = [] };
 
         ChatResponse response = await StreamRules.CheckAsync(tiny.FreeClient.GetStreamingResponseAsync("Hello!", options));
 
         Assert.Empty(response.Messages[0].Contents.OfType<FunctionCallContent>());
         Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
+    }
+
+    [Theory]
+    [InlineData(ToolCallMarkers.SectionBegin, false)]
+    [InlineData(ToolCallMarkers.CallBegin, false)]
+    [InlineData(ToolCallMarkers.SectionBegin, true)]
+    public async Task Tools_NoneOffered_TheModelCannotBeginACall(string marker, bool givesToolsItMayNotCall)
+    {
+        ChatOptions options = InFavourOf(marker);
+        options.Tools = givesToolsItMayNotCall ? [Tools.GetWeather()] : null;
+        options.ToolMode = givesToolsItMayNotCall ? ChatToolMode.None : null;
+
+        await RequireNoChangeAsync(options);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Tools_NoneOffered_SeededRepliesAreThoseWithNothingForbidden(int seed)
+    {
+        ChatOptions Options(IReadOnlyList<int>? forbidden) => new()
+        {
+            RawRepresentationFactory = _ => new GenerationOptions
+            {
+                ForbiddenTokenIds = forbidden,
+                SamplingOptions = new SamplingOptions { Temperature = 1.2f, TopP = 0.97f, Seed = (ulong)seed },
+                MaxTokens = 100,
+            },
+        };
+
+        ChatResponse usual = await tiny.Client.GetResponseAsync("Tell me a story about a blue bear.", Options(null));
+        ChatResponse free = await tiny.Client.GetResponseAsync("Tell me a story about a blue bear.", Options([]));
+
+        Assert.Equal(free.Text, usual.Text);
+    }
+
+    [Fact]
+    public async Task Tools_NoneOfferedButNothingForbidden_TheModelMayBeginOne()
+    {
+        ChatOptions options = InFavourOf(ToolCallMarkers.SectionBegin);
+        options.MaxOutputTokens = 5;
+        options.RawRepresentationFactory = _ => new GenerationOptions { ForbiddenTokenIds = [], IncludeSpecialTokens = true };
+
+        ChatResponse response = await CountAsync(options);
+
+        Assert.StartsWith(ToolCallMarkers.SectionBegin, response.Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -291,6 +375,15 @@ public sealed class RequestOptionTests(TinyModel tiny)
         Assert.All(["order", "Orders things", "How many", "\"integer\""],
             part => Assert.Contains(part, script.Prompt, StringComparison.Ordinal));
     }
+
+    private ChatOptions InFavourOf(string marker) => new()
+    {
+        AdditionalProperties = new()
+        {
+            [KimiLinearChatClient.LogitBiasProperty] =
+                new Dictionary<int, float> { [tiny.Tokenizer.GetSpecialTokenId(marker)] = 1000 },
+        },
+    };
 
     private async Task<ChatResponse> RequireNoChangeAsync(ChatOptions options)
     {

@@ -111,4 +111,26 @@ public sealed class ServiceTests(TinyModel tiny)
             }
         }
     }
+
+    [Fact]
+    public void Load_PrefixFolderThatCannotBe_IsFoundBeforeTheModelIsLoaded()
+    {
+        List<ModelLoadProgress> reports = [];
+        KimiLinearChatClientOptions options = new()
+        {
+            ModelPath = TinyModel.Folder,
+            PrefixFolder = Path.Combine(TinyModel.Folder, "config.json", "below"),
+            LoadProgress = new Reporter(reports),
+        };
+
+        IOException error = Assert.Throws<IOException>(() => KimiLinearChatClient.Load(options));
+
+        Assert.Contains("config.json", error.Message, StringComparison.Ordinal);
+        Assert.Empty(reports);
+    }
+
+    private sealed class Reporter(List<ModelLoadProgress> reports) : IProgress<ModelLoadProgress>
+    {
+        public void Report(ModelLoadProgress value) => reports.Add(value);
+    }
 }

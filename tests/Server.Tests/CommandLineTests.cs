@@ -57,9 +57,34 @@ public sealed class CommandLineTests
     [InlineData("--port must be between 0 and 65535", "MODEL", "--port", "70000")]
     [InlineData("--host must be an IP address or localhost", "MODEL", "--host", "example.com")]
     [InlineData("--device must be auto", "MODEL", "--device", "tpu")]
+    [InlineData("--draft-tokens must be between 0 and 64", "MODEL", "--draft-tokens", "65")]
+    [InlineData("--threads must be between 1 and 1024", "MODEL", "--threads", "0")]
+    [InlineData("--prefix-folder is for what --no-enable-prefix-caching says not to keep", "MODEL", "--prefix-folder", "DIR", "--no-enable-prefix-caching")]
     public void Parse_WhatCannotBe_IsAnswered(string expected, params string[] args) =>
         Assert.Contains(
             Parse(new ServeCommand(), args).Errors, error => error.Message.Contains(expected, StringComparison.Ordinal));
+
+    [Fact]
+    public async Task Invoke_PrefixFolderThatCannotBe_EndsBeforeTheModelIsLookedFor()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            ParseResult result = ServeCommand.AsRoot().Parse(["no-such-model", "--port", "0", "--prefix-folder", Path.Combine(file, "below")]);
+            Assert.Empty(result.Errors);
+
+            ArgumentException error = await Assert.ThrowsAsync<ArgumentException>(() => result.InvokeAsync(
+                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null },
+                TestContext.Current.CancellationToken));
+
+            Assert.StartsWith($"--prefix-folder: '{Path.Combine(file, "below")}' cannot be used: ", error.Message, StringComparison.Ordinal);
+            Assert.EndsWith("Name another folder, or leave the option out.", error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
 
     private static ServerSettings Settings(params string[] args)
     {

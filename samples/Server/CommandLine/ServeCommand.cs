@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Net;
 using KimiLinear.Backends;
 using KimiLinear.Extensions.AI;
+using KimiLinear.Scheduling;
 using KimiServer.Hosting;
 
 namespace KimiServer.CommandLine;
@@ -83,7 +84,7 @@ public sealed class ServeCommand
 
     private readonly Option<int?> _maxTokens = new("--default-max-tokens")
     {
-        Description = "The longest reply of requests that name no limit [default: as long as the context].",
+        Description = "The longest reply of requests that name no limit [default: the model's, or as long as the context].",
         HelpName = "N",
     };
 
@@ -171,8 +172,36 @@ public sealed class ServeCommand
 
         _flags.AddTo(command);
         command.Validators.Add(RequireOneModel);
-        command.SetAction((result, cancellationToken) => ChatServer.RunAsync(Read(result), cancellationToken));
+        command.Validators.Add(RequirePrefixesForTheirFolder);
+        command.SetAction((result, cancellationToken) => RunAsync(Read(result), cancellationToken));
         return command;
+    }
+
+    // What only the disk can tell is found out before the server listens and the model is loaded.
+    private async Task RunAsync(ServerSettings settings, CancellationToken cancellationToken)
+    {
+        try
+        {
+            new EngineOptions { PrefixFolder = settings.Model.PrefixFolder }.PreparePrefixFolder();
+        }
+        catch (IOException exception)
+        {
+            throw new ArgumentException(
+                $"{_prefixFolder.Name}: '{settings.Model.PrefixFolder}' cannot be used: {exception.InnerException!.Message} "
+                + "Name another folder, or leave the option out.",
+                exception);
+        }
+
+        await ChatServer.RunAsync(settings, cancellationToken);
+    }
+
+    private void RequirePrefixesForTheirFolder(CommandResult result)
+    {
+        if (result.GetResult(_prefixFolder) is not null && result.GetValue(_noPrefixes))
+        {
+            result.AddError(
+                $"{_prefixFolder.Name} is for what {_noPrefixes.Name} says not to keep. Leave one of them out.");
+        }
     }
 
     private void RequireOneModel(CommandResult result)

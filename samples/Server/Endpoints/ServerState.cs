@@ -20,6 +20,6 @@ internal static class ServerState
         ServedModel model = context.RequestServices.GetRequiredService<ModelHost>().Require();
         context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
         return context.Response.WriteAsync(
-            PrometheusText.Of(model.Engine.GetStatistics(), model.Name), context.RequestAborted);
+            PrometheusText.Of(model.Engine.GetStatistics(), model.Histograms.All, model.Name), context.RequestAborted);
     }
 }

@@ -40,7 +40,7 @@ internal sealed partial class ModelHost(ServerSettings settings, IHostApplicatio
         await base.StopAsync(cancellationToken);
         if (_model is { } model)
         {
-            await model.Client.DisposeAsync();
+            await model.DisposeAsync();
         }
     }
 

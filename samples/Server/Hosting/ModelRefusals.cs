@@ -6,26 +6,29 @@ internal static class ModelRefusals
     private const string ContextCode = "context_length_exceeded";
 
     /// <summary>Begins a request; what the library finds wrong with it becomes an answer.</summary>
-    public static T Translate<T>(Func<T> begin)
+    /// <param name="begin">Begins it.</param>
+    /// <param name="where">The part of the request that is begun, or <see langword="null"/> for all of it.</param>
+    public static T Translate<T>(Func<T> begin, string? where = null)
     {
+        string start = where is null ? "" : $"'{where}': ";
         try
         {
             return begin();
         }
         catch (InsufficientMemoryException exception)
         {
-            throw ApiException.Invalid(exception.Message, code: ContextCode);
+            throw ApiException.Invalid(start + exception.Message, where, ContextCode);
         }
         catch (NotSupportedException exception)
         {
-            throw ApiException.Invalid(exception.Message, code: "unsupported");
+            throw ApiException.Invalid(start + exception.Message, where, "unsupported");
         }
         catch (ArgumentException exception)
         {
             // The framework appends the parameter's name, which means nothing to a client.
             int end = exception.Message.IndexOf(" (Parameter '", StringComparison.Ordinal);
             string message = end > 0 ? exception.Message[..end] : exception.Message;
-            throw ApiException.Invalid(message, code: IsTooLong(exception) ? ContextCode : null);
+            throw ApiException.Invalid(start + message, where, IsTooLong(exception) ? ContextCode : null);
         }
     }
 

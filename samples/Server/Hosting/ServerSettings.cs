@@ -24,6 +24,9 @@ public sealed record ServerSettings
     /// <summary>The longest request body.</summary>
     public long MaxRequestBytes { get; init; } = 32 << 20;
 
+    /// <summary>How many replies may run or wait at once.</summary>
+    internal int MaxOpenRequests => (int)Math.Min((long)Model.MaxConcurrentRequests + Model.MaxQueuedRequests, int.MaxValue);
+
     /// <summary>What is said in the log when the server starts.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 }

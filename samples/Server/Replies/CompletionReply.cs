@@ -3,16 +3,25 @@ using KimiLinear.Generation;
 
 namespace KimiServer.Replies;
 
-/// <summary>One continued text, whole or in chunks. OpenAI's client has no types for it any more.</summary>
+/// <summary>Continued texts, whole or in chunks. OpenAI's client has no types for them any more.</summary>
 internal sealed class CompletionReply(string model)
 {
     private readonly string _id = $"cmpl-{Guid.NewGuid():N}";
     private readonly DateTimeOffset _createdAt = DateTimeOffset.UtcNow;
 
-    /// <summary>A piece of text, or all of it; the reason is <see langword="null"/> until the end.</summary>
-    public JsonObject Text(string text, FinishReason? reason) => New(new JsonArray(new JsonObject
+    /// <summary>All texts, whole.</summary>
+    public JsonObject Whole(IEnumerable<(string Text, FinishReason? Reason)> texts, CompletionUsage usage) => AddUsage(
+        New(new JsonArray([.. texts.Select((text, index) => Choice(index, text.Text, text.Reason))])), usage);
+
+    /// <summary>A piece of one text; the reason is <see langword="null"/> until its end.</summary>
+    public JsonObject Piece(int index, string text, FinishReason? reason) => New(new JsonArray(Choice(index, text, reason)));
+
+    /// <summary>The chunk after the last: how many tokens there were.</summary>
+    public JsonObject Usage(CompletionUsage usage) => AddUsage(New([]), usage);
+
+    private static JsonObject Choice(int index, string text, FinishReason? reason) => new()
     {
-        ["index"] = 0,
+        ["index"] = index,
         ["text"] = text,
         ["logprobs"] = null,
         ["finish_reason"] = reason switch
@@ -21,19 +30,16 @@ internal sealed class CompletionReply(string model)
             FinishReason.EndOfText or FinishReason.StopSequence => "stop",
             _ => "length",
         },
-    }));
+    };
 
-    /// <summary>The chunk after the last: how many tokens there were.</summary>
-    public JsonObject Usage(int promptTokens, GeneratedCount generated) => AddUsage(New([]), promptTokens, generated);
-
-    public static JsonObject AddUsage(JsonObject json, int promptTokens, GeneratedCount generated)
+    private static JsonObject AddUsage(JsonObject json, CompletionUsage usage)
     {
         json["usage"] = new JsonObject
         {
-            ["prompt_tokens"] = promptTokens,
-            ["completion_tokens"] = generated.Tokens,
-            ["total_tokens"] = promptTokens + generated.Tokens,
-            ["prompt_tokens_details"] = new JsonObject { ["cached_tokens"] = generated.CachedPromptTokens },
+            ["prompt_tokens"] = usage.PromptTokens,
+            ["completion_tokens"] = usage.GeneratedTokens,
+            ["total_tokens"] = usage.PromptTokens + usage.GeneratedTokens,
+            ["prompt_tokens_details"] = new JsonObject { ["cached_tokens"] = usage.CachedPromptTokens },
         };
         return json;
     }
@@ -48,5 +54,5 @@ internal sealed class CompletionReply(string model)
     };
 }
 
-/// <summary>How many tokens were generated, and how many of the prompt were not read again.</summary>
-internal readonly record struct GeneratedCount(int Tokens, int CachedPromptTokens);
+/// <summary>How many tokens a request took; prompts count once, however many replies they have.</summary>
+internal readonly record struct CompletionUsage(int PromptTokens, int GeneratedTokens, int CachedPromptTokens);

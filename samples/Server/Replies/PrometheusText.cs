@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using KimiLinear.Scheduling;
+using KimiServer.Figures;
 
 namespace KimiServer.Replies;
 
@@ -9,7 +10,7 @@ internal static class PrometheusText
 {
     private const string Prefix = "kimilinear_";
 
-    public static string Of(EngineStatistics statistics, string model)
+    public static string Of(EngineStatistics statistics, IEnumerable<Histogram> histograms, string model)
     {
         StringBuilder text = new();
         string label = $"model_name=\"{Escape(model)}\"";
@@ -36,6 +37,12 @@ internal static class PrometheusText
         Value("requests_total", statistics.CancelledCount, ",outcome=\"cancelled\"");
         Value("requests_total", statistics.FailedCount, ",outcome=\"failed\"");
         Value("requests_total", statistics.RefusedCount, ",outcome=\"refused\"");
+        foreach (Histogram histogram in histograms)
+        {
+            Describe(histogram.Name, histogram.Help, "histogram");
+            histogram.Write(text, Prefix + histogram.Name, label);
+        }
+
         return text.ToString();
 
         void Gauge(string name, string help, double value) => Single(name, help, "gauge", value);

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using KimiLinear.Generation;
 using KimiLinear.Sampling;
 using KimiLinear.Tokenization;
@@ -8,24 +7,35 @@ namespace KimiServer.Requests;
 
 /// <summary>What a request for a completion asks for.</summary>
 /// <param name="Model">The model's name, if it gives one.</param>
-/// <param name="PromptTokenIds">The text to continue.</param>
-/// <param name="Options">How to continue it.</param>
+/// <param name="Prompts">The texts to continue.</param>
+/// <param name="RepliesPerPrompt">How many times each is continued.</param>
+/// <param name="Options">How to continue them.</param>
 /// <param name="Stream">Whether and how the answer comes in pieces.</param>
-internal sealed record CompletionRequest(string? Model, int[] PromptTokenIds, GenerationOptions Options, StreamChoice Stream)
+internal sealed record CompletionRequest(
+    string? Model, IReadOnlyList<int[]> Prompts, int RepliesPerPrompt, GenerationOptions Options, StreamChoice Stream)
 {
     // As OpenAI's interface has it.
     private const int DefaultMaxTokens = 16;
 
-    private const string Prompt = "prompt";
+    /// <summary>Gets how many replies there are: those of the first prompt, then those of the second, and so on.</summary>
+    public int ReplyCount => Prompts.Count * RepliesPerPrompt;
 
-    public static CompletionRequest Read(RequestFields fields, KimiTokenizer tokenizer, SamplingOptions defaults)
+    /// <summary>Reads a request.</summary>
+    /// <param name="fields">The body.</param>
+    /// <param name="tokenizer">Turns texts into token ids.</param>
+    /// <param name="vocabularySize">Token ids lie below it.</param>
+    /// <param name="defaults">How tokens are drawn where the request does not say.</param>
+    /// <param name="maxReplies">The most replies of all prompts together.</param>
+    public static CompletionRequest Read(
+        RequestFields fields, KimiTokenizer tokenizer, int vocabularySize, SamplingOptions defaults, int maxReplies)
     {
         Refusals.OfCompletion.Check(fields);
         GenerationOptions options = new()
         {
             MaxTokens = fields.Count("max_tokens", 1) ?? DefaultMaxTokens,
             StopSequences = fields.Texts("stop"),
-            Caller = fields.Text("user"),
+            // The replies of a request share one caller's time.
+            Caller = fields.Text("user") ?? $"request {Guid.NewGuid():N}",
             SamplingOptions = defaults with
             {
                 Temperature = fields.Number("temperature") ?? defaults.Temperature,
@@ -39,34 +49,30 @@ internal sealed record CompletionRequest(string? Model, int[] PromptTokenIds, Ge
                 Seed = fields.Whole("seed") is { } seed ? unchecked((ulong)seed) : defaults.Seed,
             },
         };
-        return new CompletionRequest(fields.Text("model"), ReadPrompt(fields, tokenizer), options, StreamChoice.Read(fields));
+        int repliesPerPrompt = fields.Count("n", 1) ?? 1;
+        IReadOnlyList<int[]> prompts = PromptField.Read(fields, tokenizer, vocabularySize, maxReplies);
+        if ((long)prompts.Count * repliesPerPrompt > maxReplies)
+        {
+            throw ApiException.Invalid(
+                $"'n' is {repliesPerPrompt} and there are {prompts.Count} prompts, but a request gets at most {maxReplies} replies. "
+                + "Send several requests.",
+                "n");
+        }
+
+        return new CompletionRequest(fields.Text("model"), prompts, repliesPerPrompt, options, StreamChoice.Read(fields));
     }
 
-    // A text, token ids, or an array that holds one of these.
-    private static int[] ReadPrompt(RequestFields fields, KimiTokenizer tokenizer)
+    /// <summary>The prompt of a reply.</summary>
+    /// <param name="index">Which reply, counted through all prompts.</param>
+    public int[] PromptOf(int index) => Prompts[index / RepliesPerPrompt];
+
+    /// <summary>How a reply is generated: with a seed, each of a prompt has one of its own, and the first has the request's.</summary>
+    /// <param name="index">Which reply, counted through all prompts.</param>
+    public GenerationOptions OptionsOf(int index) => Options with
     {
-        if (fields.Find(Prompt) is not { ValueKind: JsonValueKind.Array } array)
+        SamplingOptions = Options.SamplingOptions! with
         {
-            return tokenizer.Encode(fields.Text(Prompt) ?? throw ApiException.Invalid($"'{Prompt}' is missing.", Prompt));
-        }
-
-        JsonElement[] items = [.. array.EnumerateArray()];
-        if (items.Length > 0 && items.All(item => item.ValueKind == JsonValueKind.Number))
-        {
-            return ReadIds(items);
-        }
-
-        return items switch
-        {
-            [{ ValueKind: JsonValueKind.String }] => tokenizer.Encode(fields.Texts(Prompt)[0]),
-            [{ ValueKind: JsonValueKind.Array } ids] => ReadIds([.. ids.EnumerateArray()]),
-            _ => throw ApiException.Invalid(
-                $"'{Prompt}' must be one text or one array of token ids. Send a request for each.", Prompt),
-        };
-    }
-
-    private static int[] ReadIds(JsonElement[] items) =>
-        [.. items.Select(item => item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out int id)
-            ? id
-            : throw ApiException.Invalid($"'{Prompt}' holds {RequestFields.NameOf(item)} among its token ids.", Prompt))];
+            Seed = Options.SamplingOptions.Seed + (ulong)(index % RepliesPerPrompt),
+        },
+    };
 }

@@ -32,8 +32,7 @@ internal sealed class Refusals(IReadOnlyDictionary<string, string> reasons)
     /// <summary>Those of a completion.</summary>
     public static Refusals OfCompletion { get; } = new(new Dictionary<string, string>
     {
-        ["n"] = OneReply,
-        ["best_of"] = OneReply,
+        ["best_of"] = "replies are not compared with each other. Ask for several with 'n' and choose.",
         ["logprobs"] = NoLogProbabilities,
         ["prompt_logprobs"] = NoLogProbabilities,
         ["echo"] = "the reply does not repeat the prompt. Put it before the reply yourself.",

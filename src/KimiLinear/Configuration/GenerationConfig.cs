@@ -36,6 +36,12 @@ public sealed record GenerationConfig
     /// </summary>
     public int? MaxLength { get; init; }
 
+    /// <summary>
+    /// Gets the most tokens of a reply (<c>max_new_tokens</c>), at least 1. A chat client ends replies there when neither the
+    /// request nor its own options state a limit; a generator or an engine is told its limit with each request.
+    /// </summary>
+    public int? MaxNewTokens { get; init; }
+
     /// <summary>Gets a value indicating whether tokens are drawn rather than the best one taken (<c>do_sample</c>).</summary>
     public bool? DoSample { get; init; }
 
@@ -78,6 +84,7 @@ public sealed record GenerationConfig
             TopK = json.OptionalInteger("top_k", 0, int.MaxValue),
             RepetitionPenalty = json.OptionalPositiveSingle("repetition_penalty"),
             MaxLength = json.OptionalInteger("max_length", 1, int.MaxValue),
+            MaxNewTokens = json.OptionalInteger("max_new_tokens", 1, int.MaxValue),
             DoSample = json.OptionalBoolean("do_sample"),
         };
     }

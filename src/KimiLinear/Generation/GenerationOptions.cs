@@ -62,6 +62,29 @@ public sealed record GenerationOptions
     }
 
     /// <summary>
+    /// Gets the ids that are never drawn, whatever logit bias and processors make of them; <see langword="null"/> for none, and in
+    /// a chat client for those that open calls of tools where the request offers no tool.
+    /// </summary>
+    /// <value>
+    /// The default is <see langword="null"/>; an empty list forbids nothing anywhere. A reply that would never have drawn one is
+    /// the same to the last bit. Where one is drawn, another is drawn from what was left in the draw beside it, or the best other
+    /// token is taken if nothing was. Ids that the model lacks are ignored.
+    /// </value>
+    public IReadOnlyList<int>? ForbiddenTokenIds
+    {
+        get;
+        init
+        {
+            foreach (int tokenId in value ?? [])
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(tokenId, nameof(ForbiddenTokenIds));
+            }
+
+            field = value is null ? null : Array.AsReadOnly([.. value]);
+        }
+    }
+
+    /// <summary>
     /// Gets whose request it is: an engine shares its time evenly among callers, however many requests each has.
     /// </summary>
     /// <value>The default is <see langword="null"/>: the request is a caller of its own.</value>

@@ -33,7 +33,8 @@ internal sealed class Reply
         ReplyConstraint? constraint =
             options.Grammar is { } grammar ? new ReplyConstraint(grammar, tokenizer, _stopTokenIds) : null;
         _sampler = new Sampler(
-            options.SamplingOptions ?? new SamplingOptions(), vocabularySize, _includeLogProbabilities, constraint);
+            options.SamplingOptions ?? new SamplingOptions(), vocabularySize, _includeLogProbabilities, constraint,
+            options.ForbiddenTokenIds);
         _detokenizer = tokenizer.CreateDetokenizer(options.IncludeSpecialTokens);
         _tokenizer = tokenizer;
         _stop = new StopCondition(options.StopSequences);

@@ -7,8 +7,9 @@ internal static class LogitsProcessors
     /// <param name="options">What the request asks for.</param>
     /// <param name="vocabularySize">The number of logits (N).</param>
     /// <param name="constraint">What the reply is held to, or <see langword="null"/>.</param>
+    /// <param name="forbidden">The tokens that are never drawn, or <see langword="null"/>.</param>
     public static ILogitsProcessor[] Build(
-        SamplingOptions options, int vocabularySize, ReplyConstraint? constraint = null)
+        SamplingOptions options, int vocabularySize, ReplyConstraint? constraint = null, ForbiddenTokens? forbidden = null)
     {
         List<ILogitsProcessor> chain = [];
 
@@ -37,18 +38,24 @@ internal static class LogitsProcessors
 
         if (!options.IsGreedy)
         {
-            AddDrawShaping(chain, options, vocabularySize);
+            AddDrawShaping(chain, options, vocabularySize, forbidden);
         }
 
         return [.. chain];
     }
 
     // None of these changes which score is the highest, so greedy decoding needs none of them.
-    private static void AddDrawShaping(List<ILogitsProcessor> chain, SamplingOptions options, int vocabularySize)
+    private static void AddDrawShaping(
+        List<ILogitsProcessor> chain, SamplingOptions options, int vocabularySize, ForbiddenTokens? forbidden)
     {
         if (options.Temperature != 1)
         {
             chain.Add(new TemperatureProcessor(options.Temperature));
+        }
+
+        if (forbidden is not null)
+        {
+            chain.Add(forbidden);
         }
 
         if (options.TopK > 0 && options.TopK < vocabularySize)

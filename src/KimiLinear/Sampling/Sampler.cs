@@ -11,24 +11,34 @@ namespace KimiLinear.Sampling;
 /// </remarks>
 internal sealed class Sampler
 {
+    /// <summary>What stands for a token where none can be drawn.</summary>
+    public const int NoToken = -1;
+
     private readonly ILogitsProcessor[] _processors;
     private readonly bool _isGreedy;
     private readonly Xoshiro256 _random;
     private readonly int _vocabularySize;
     private readonly float[]? _modelLogits;
     private readonly bool _isConstrained;
+    private readonly ForbiddenTokens? _forbidden;
 
     /// <summary>Initializes a new instance of the <see cref="Sampler"/> class.</summary>
     /// <param name="options">How tokens are drawn.</param>
     /// <param name="vocabularySize">The number of logits (N).</param>
     /// <param name="computeLogProbabilities">Whether <see cref="Sample"/> reports log-probabilities.</param>
     /// <param name="constraint">What the reply is held to; <see langword="null"/> for nothing.</param>
+    /// <param name="forbiddenTokenIds">Tokens that are never drawn; <see langword="null"/> for none.</param>
     /// <exception cref="ArgumentOutOfRangeException">The logit bias names a token the model does not have.</exception>
     public Sampler(
-        SamplingOptions options, int vocabularySize, bool computeLogProbabilities = false, ReplyConstraint? constraint = null)
+        SamplingOptions options,
+        int vocabularySize,
+        bool computeLogProbabilities = false,
+        ReplyConstraint? constraint = null,
+        IReadOnlyList<int>? forbiddenTokenIds = null)
     {
         options.RequireTokenIdsBelow(vocabularySize);
-        _processors = LogitsProcessors.Build(options, vocabularySize, constraint);
+        _forbidden = forbiddenTokenIds is { Count: > 0 } tokenIds ? new ForbiddenTokens(tokenIds) : null;
+        _processors = LogitsProcessors.Build(options, vocabularySize, constraint, _forbidden);
         _isConstrained = constraint is not null;
         _isGreedy = options.IsGreedy;
         _random = new Xoshiro256(options.Seed ?? DrawSeed());
@@ -59,26 +69,51 @@ internal sealed class Sampler
         }
 
         float max = LogitsArithmetic.Max(logits);
-        if (float.IsNegativeInfinity(max))
+        int tokenId = float.IsNegativeInfinity(max) ? NoToken : _isGreedy ? Best(logits, max) : Draw(logits, max);
+        if (tokenId == NoToken)
         {
-            ThrowAllForbidden(_isConstrained);
+            ThrowAllForbidden(_isConstrained, _forbidden is not null);
         }
 
-        int tokenId = _isGreedy ? LogitsArithmetic.IndexOf(logits, max) : Draw(logits, max);
         logProbability = _modelLogits is null
             ? float.NaN
             : (float)(_modelLogits[tokenId] - LogitsArithmetic.LogSumExp(_modelLogits));
         return tokenId;
     }
 
+    private int Best(Span<float> logits, float max)
+    {
+        int tokenId = LogitsArithmetic.IndexOf(logits, max);
+        return _forbidden?.Contains(tokenId) == true ? _forbidden.BestOther(logits) : tokenId;
+    }
+
     private int Draw(Span<float> logits, float max)
     {
         LogitsArithmetic.Exponentials(logits, max, logits);
-        ReadOnlySpan<float> weights = logits;
+        int tokenId = Pick(logits);
+        if (_forbidden?.Contains(tokenId) != true)
+        {
+            return tokenId;
+        }
+
+        // Drawn again without the forbidden ones: the same chances as if they had been taken out before.
+        _forbidden.Overwrite(logits, 0);
+        tokenId = Pick(logits);
+        return tokenId == NoToken ? _forbidden.BestBeforeNarrowing : tokenId;
+    }
+
+    // Draws by weight, or returns NoToken where all weights are zero.
+    private int Pick(ReadOnlySpan<float> weights)
+    {
         double total = 0;
         foreach (float weight in weights)
         {
             total += weight;
+        }
+
+        if (total == 0)
+        {
+            return NoToken;
         }
 
         // Summed again in the same order, the last token of any weight ends at the total, which the target never reaches.
@@ -122,8 +157,9 @@ internal sealed class Sampler
             "Its weights are damaged or its arithmetic overflowed; check the checkpoint's files.");
 
     [DoesNotReturn]
-    private static void ThrowAllForbidden(bool isConstrained) =>
+    private static void ThrowAllForbidden(bool isConstrained, bool hasForbiddenIds) =>
         throw new InvalidOperationException(
             "Every token is forbidden, so none can be drawn. Logit bias and logits processors must leave at least one"
-            + (isConstrained ? " of those that the grammar of the reply allows next." : "."));
+            + (isConstrained ? " of those that the grammar of the reply allows next" : "")
+            + (hasForbiddenIds ? ", beside those that are forbidden by their ids." : "."));
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using KimiLinear.Backends;
 using KimiLinear.Caching;
 
 namespace KimiLinear.Scheduling;
@@ -42,9 +41,10 @@ internal sealed partial class EngineLoop
         {
             _prefixes?.Store(request.Tokens[..sequence.Length], sequence);
         }
-        catch (Exception exception) when (exception is DeviceMemoryException or OutOfMemoryException or ObjectDisposedException)
+#pragma warning disable CA1031 // Whatever went wrong, the request can be read again.
+        catch (Exception)
+#pragma warning restore CA1031
         {
-            // Then it is read again.
         }
     }
 

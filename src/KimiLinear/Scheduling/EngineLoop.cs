@@ -157,11 +157,11 @@ internal sealed partial class EngineLoop
                 return;
             }
 
-            Memory.MakeRoom(_model.SlotBytes + _model.PageBytes);
             int branchAt = 0;
             SequenceState sequence;
             try
             {
+                Memory.MakeRoom(_model.SlotBytes + _model.PageBytes);
                 sequence = _prefixes?.Resume(next.Known.Span, Memory.MakeRoom, out branchAt) ?? _model.CreateSequence();
             }
 #pragma warning disable CA1031 // A device without room, or a model that is gone, ends this request and no other.
@@ -250,6 +250,7 @@ internal sealed partial class EngineLoop
         int right = 0;
         try
         {
+            int before = request.Reply.TokenCount;
             bool isLast;
             bool wasGuessed;
             do
@@ -262,6 +263,7 @@ internal sealed partial class EngineLoop
             }
             while (wasGuessed && !isLast);
 
+            _metrics.CountTokens(request, request.Reply.TokenCount - before);
             Counters.GuessedTokens += request.DraftCount;
             Counters.RightTokens += right;
             request.EndDraft(right);
@@ -325,9 +327,10 @@ internal sealed partial class EngineLoop
         {
             _prefixes!.Keep(tokens, sequence);
         }
-        catch (Exception exception) when (exception is DeviceMemoryException or OutOfMemoryException or ObjectDisposedException)
+#pragma warning disable CA1031 // Nobody asked for the copy: requests go on without, or learn in the next step what is broken.
+        catch (Exception)
+#pragma warning restore CA1031
         {
-            // Nobody asked for the copy; the requests go on without, or learn in the next step that the model is gone.
         }
     }
 

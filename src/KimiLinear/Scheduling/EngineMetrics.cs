@@ -10,17 +10,23 @@ internal sealed class EngineMetrics : IDisposable
 {
     private static readonly ActivitySource Source = new(GenerationEngine.TelemetryName);
 
-    private readonly Meter _meter = new(GenerationEngine.TelemetryName);
+    private readonly Meter _meter;
     private readonly string _model;
     private readonly Histogram<double> _duration;
     private readonly Histogram<double> _timeToFirstToken;
     private readonly Histogram<double> _timePerOutputToken;
     private readonly Histogram<double> _queueDuration;
     private readonly Histogram<int> _batchSize;
+    private readonly Histogram<double> _tokenInterval;
+    private readonly Histogram<int> _promptTokens;
+    private readonly Histogram<int> _generatedTokens;
     private readonly Counter<long> _tokens;
 
-    public EngineMetrics(string model)
+    /// <param name="model">The model's name.</param>
+    /// <param name="engine">The engine, by which a listener can tell this meter from those of others.</param>
+    public EngineMetrics(string model, GenerationEngine engine)
     {
+        _meter = new Meter(GenerationEngine.TelemetryName, version: null, tags: null, scope: engine);
         _model = model;
         _duration = _meter.CreateHistogram<double>(
             "gen_ai.server.request.duration", "s", "Time from a request to the last token of its reply.");
@@ -30,6 +36,11 @@ internal sealed class EngineMetrics : IDisposable
             "gen_ai.server.time_per_output_token", "s", "Time of each token after the first.");
         _queueDuration = _meter.CreateHistogram<double>("kimilinear.queue.duration", "s", "Time a request waited for a place.");
         _batchSize = _meter.CreateHistogram<int>("kimilinear.step.requests", "{request}", "Requests that a step computed.");
+        _tokenInterval = _meter.CreateHistogram<double>(
+            "kimilinear.token.interval", "s", "Time between two tokens of a reply, pauses for its reader included.");
+        _promptTokens = _meter.CreateHistogram<int>(
+            "kimilinear.request.prompt_tokens", "{token}", "Tokens of a request's prompt, read or resumed.");
+        _generatedTokens = _meter.CreateHistogram<int>("kimilinear.request.generated_tokens", "{token}", "Tokens of a reply.");
         _tokens = _meter.CreateCounter<long>(
             "kimilinear.tokens", "{token}", "Tokens of prompts that were read or resumed, and tokens generated.");
     }
@@ -59,6 +70,31 @@ internal sealed class EngineMetrics : IDisposable
     /// <summary>Counts a step.</summary>
     public void CountStep(int requestCount) => _batchSize.Record(requestCount);
 
+    /// <summary>Counts the tokens that a step brought a request.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="count">
+    /// Its tokens, at least 1; those after the first were guessed, and each gets an equal share of the time.
+    /// </param>
+    public void CountTokens(EngineRequest request, int count)
+    {
+        if (!_tokenInterval.Enabled)
+        {
+            return;
+        }
+
+        long now = Stopwatch.GetTimestamp();
+        if (request.LastTokenAt != 0)
+        {
+            double seconds = Stopwatch.GetElapsedTime(request.LastTokenAt, now).TotalSeconds / count;
+            for (int i = 0; i < count; i++)
+            {
+                _tokenInterval.Record(seconds, new KeyValuePair<string, object?>("gen_ai.request.model", _model));
+            }
+        }
+
+        request.LastTokenAt = now;
+    }
+
     /// <summary>Counts a reply that came to its end.</summary>
     /// <param name="timings">What it took.</param>
     /// <param name="span">Its span, or null.</param>
@@ -74,6 +110,8 @@ internal sealed class EngineMetrics : IDisposable
             _timePerOutputToken.Record(timings.DecodeDuration.TotalSeconds / (timings.GeneratedTokenCount - 1), model);
         }
 
+        _promptTokens.Record(timings.PromptTokenCount, model);
+        _generatedTokens.Record(timings.GeneratedTokenCount, model);
         int read = timings.PromptTokenCount - timings.CachedPromptTokenCount;
         _tokens.Add(read, model, new("kimilinear.token.kind", "read"));
         _tokens.Add(timings.CachedPromptTokenCount, model, new("kimilinear.token.kind", "resumed"));

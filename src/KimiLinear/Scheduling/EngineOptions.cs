@@ -66,7 +66,10 @@ public sealed record EngineOptions
     /// Gets the folder for kept prefixes that memory has no room for, and for requests that lose their memory to others;
     /// <see langword="null"/> for none: what does not fit is read again. Its files have no use beyond the process and vanish with it.
     /// </summary>
-    /// <value>The default is <see langword="null"/>. The folder is made when the engine is, which throws if it cannot be.</value>
+    /// <value>
+    /// The default is <see langword="null"/>. The folder is made when the engine is, which throws if it or a file in it cannot be;
+    /// <see cref="PreparePrefixFolder"/> finds that out before a model is loaded.
+    /// </value>
     public string? PrefixFolder { get; init; }
 
     /// <summary>Gets the most bytes of the files in <see cref="PrefixFolder"/>, at least 1.</summary>
@@ -157,4 +160,17 @@ public sealed record EngineOptions
             field = value;
         }
     } = 256;
+
+    /// <summary>
+    /// Makes <see cref="PrefixFolder"/> if it is missing, and tries whether a file can be made in it. Does nothing where there is
+    /// none, or where prefixes are not reused.
+    /// </summary>
+    /// <exception cref="IOException">The folder cannot be made, or no file in it.</exception>
+    public void PreparePrefixFolder()
+    {
+        if (this is { ReusePrefixes: true, PrefixFolder: { } path })
+        {
+            Scheduling.PrefixFolder.Prepare(path);
+        }
+    }
 }

@@ -96,6 +96,9 @@ internal sealed class EngineRequest
     /// <summary>Whether a guess could follow: nothing but the token drawn last is unread.</summary>
     public bool MayGuess => _tokenCount - Sequence!.Length == 1;
 
+    /// <summary>When the token drawn last was measured, or 0.</summary>
+    public long LastTokenAt { get; set; }
+
     /// <summary>How many tokens of the next step are guessed.</summary>
     public int DraftCount { get; private set; }
 

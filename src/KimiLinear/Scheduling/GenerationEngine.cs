@@ -20,6 +20,7 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
     /// <summary>
     /// The name of the meter and of the activity source that engines report to, with names as in the OpenTelemetry GenAI
     /// conventions: time to first token, time per token, waiting, requests per step, tokens read, resumed and generated, memory.
+    /// The scope of a meter is its engine, so that a listener can tell engines apart.
     /// </summary>
     public const string TelemetryName = "KimiLinear";
 
@@ -39,7 +40,7 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
     /// <param name="defaults">What the model recommends, or <see langword="null"/> when nothing is known.</param>
     /// <param name="options">How the model is shared; <see langword="null"/> for the defaults.</param>
     /// <exception cref="ArgumentNullException">The model or the tokenizer is <see langword="null"/>.</exception>
-    /// <exception cref="IOException"><see cref="EngineOptions.PrefixFolder"/> cannot be made.</exception>
+    /// <exception cref="IOException"><see cref="EngineOptions.PrefixFolder"/> cannot be made, or no file in it.</exception>
     public GenerationEngine(
         KimiLinearModel model, KimiTokenizer tokenizer, GenerationConfig? defaults = null, EngineOptions? options = null)
     {
@@ -52,7 +53,7 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
         DefaultSamplingOptions = SamplingOptions.FromGenerationConfig(defaults);
         DefaultStopTokenIds = Array.AsReadOnly(DefaultStopTokens.Of(model.Config, defaults, tokenizer));
         _queue = new RequestQueue(_options);
-        _metrics = new EngineMetrics(model.Name);
+        _metrics = new EngineMetrics(model.Name, this);
         try
         {
             _loop = new EngineLoop(model, _options, _queue, _metrics, _maxContextTokens);

@@ -24,28 +24,39 @@ internal sealed class PrefixFolder : IDisposable
     /// <param name="model">The model whose sequences are kept.</param>
     /// <param name="path">The folder, which is made if it is missing.</param>
     /// <param name="maxBytes">The most bytes of all files.</param>
-    /// <exception cref="IOException">The folder cannot be made.</exception>
+    /// <exception cref="IOException">The folder cannot be made, or no file in it.</exception>
     public PrefixFolder(KimiLinearModel model, string path, long maxBytes)
     {
         _model = model;
         _maxBytes = maxBytes;
-        try
-        {
-            _path = Directory.CreateDirectory(path).FullName;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new IOException(
-                $"The folder '{path}' for conversations that memory has no room for cannot be made: {exception.Message} "
-                + $"Name another as {nameof(EngineOptions.PrefixFolder)}, or none.",
-                exception);
-        }
+        _path = Prepare(path);
     }
 
     public int Count => _leastUsedFirst.Count;
 
     /// <summary>Bytes of all copies, those that wait to be written included.</summary>
     public long ByteCount { get; private set; }
+
+    /// <summary>Makes a folder if it is missing, and tries whether a file can be made in it.</summary>
+    /// <returns>Its full path.</returns>
+    /// <exception cref="IOException">It cannot.</exception>
+    public static string Prepare(string path)
+    {
+        try
+        {
+            string fullPath = Directory.CreateDirectory(path).FullName;
+            string probe = Path.Combine(fullPath, $"prefix-{Guid.NewGuid():N}.tmp");
+            using FileStream file = new(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+            return fullPath;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new IOException(
+                $"The folder '{path}' for conversations that memory has no room for cannot be used: {exception.Message} "
+                + $"Name another as {nameof(EngineOptions.PrefixFolder)}, or none.",
+                exception);
+        }
+    }
 
     /// <summary>Keeps a copy of a sequence.</summary>
     /// <param name="tokens">All tokens that the sequence has read.</param>
@@ -129,9 +140,10 @@ internal sealed class PrefixFolder : IDisposable
         {
             stored.Write(_path);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+#pragma warning disable CA1031 // The disk is full or gone: the copy is lost, which whoever asks for it finds out.
+        catch (Exception)
+#pragma warning restore CA1031
         {
-            // The disk is full or gone: the copy is lost, which whoever asks for it finds out.
         }
         finally
         {

@@ -1,3 +1,5 @@
+using KimiLinear.Tokenization;
+
 namespace KimiLinear.ToolCalls;
 
 /// <summary>
@@ -28,4 +30,26 @@ public static class ToolCallMarkers
 
     /// <summary>A misspelling of <see cref="SectionEnd"/> that models write; understood, never written.</summary>
     internal const string SectionEndSingular = "<|tool_call_section_end|>";
+
+    /// <summary>
+    /// Finds the tokens with which a reply begins calls: those that open a section, and the one that opens a call, which models
+    /// write without a section too.
+    /// </summary>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <returns>Their ids, for <c>GenerationOptions.ForbiddenTokenIds</c>; empty where the tokenizer has none of them.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tokenizer"/> is <see langword="null"/>.</exception>
+    public static IReadOnlyList<int> FindOpeningTokenIds(KimiTokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        List<int> tokenIds = [];
+        foreach (string marker in (string[])[SectionBegin, SectionBeginSingular, CallBegin])
+        {
+            if (tokenizer.TryGetSpecialTokenId(marker, out int tokenId))
+            {
+                tokenIds.Add(tokenId);
+            }
+        }
+
+        return tokenIds;
+    }
 }

@@ -15,6 +15,7 @@ public sealed class GenerationConfigTests
         Assert.Equal([1282], config.EosTokenIds);
         Assert.Equal((1280, 1048576, 0.6f), (config.BosTokenId, config.MaxLength, config.Temperature));
         Assert.Null(config.TopP);
+        Assert.Null(config.MaxNewTokens);
     }
 
     [Fact]
@@ -34,11 +35,11 @@ public sealed class GenerationConfigTests
     public void Parse_AllKeys_AreRead()
     {
         GenerationConfig config = Parse(
-            """{"eos_token_id":[1,2],"pad_token_id":3,"top_p":0.9,"top_k":0,"repetition_penalty":1.1,"do_sample":true}""");
+            """{"eos_token_id":[1,2],"pad_token_id":3,"top_p":0.9,"top_k":0,"repetition_penalty":1.1,"do_sample":true,"max_new_tokens":7}""");
 
         Assert.Equal([1, 2], config.EosTokenIds);
-        Assert.Equal((3, 0.9f, 0, 1.1f, true), (
-            config.PadTokenId, config.TopP, config.TopK, config.RepetitionPenalty, config.DoSample));
+        Assert.Equal((3, 0.9f, 0, 1.1f, true, 7), (
+            config.PadTokenId, config.TopP, config.TopK, config.RepetitionPenalty, config.DoSample, config.MaxNewTokens));
     }
 
     [Theory]
@@ -49,6 +50,8 @@ public sealed class GenerationConfigTests
     [InlineData("top_k", "-1")]
     [InlineData("repetition_penalty", "0")]
     [InlineData("max_length", "0")]
+    [InlineData("max_new_tokens", "0")]
+    [InlineData("max_new_tokens", "2.5")]
     [InlineData("do_sample", "1")]
     [InlineData("eos_token_id", "\"x\"")]
     public void Parse_ValueOutOfRange_NamesKeyAndValue(string key, string value)

@@ -32,6 +32,14 @@ public sealed class GenerationOptionsTests
     }
 
     [Fact]
+    public void ForbiddenTokenIds_NegativeId_Throws()
+    {
+        var thrown = Assert.Throws<ArgumentOutOfRangeException>(() => new GenerationOptions { ForbiddenTokenIds = [3, -1] });
+
+        Assert.Equal(nameof(GenerationOptions.ForbiddenTokenIds), thrown.ParamName);
+    }
+
+    [Fact]
     public void StopSequences_EmptyAndNullItems_AreIgnored() =>
         Assert.Equal(["a", "b"], new GenerationOptions { StopSequences = ["a", "", null!, "b"] }.StopSequences);
 
@@ -54,6 +62,7 @@ public sealed class GenerationOptionsTests
         Assert.Null(options.SamplingOptions);
         Assert.Null(options.MaxTokens);
         Assert.Null(options.StopTokenIds);
+        Assert.Null(options.ForbiddenTokenIds);
         Assert.Empty(options.StopSequences);
         Assert.Equal(512, options.PrefillChunkTokens);
         Assert.False(options.IncludeLogProbabilities);

@@ -50,6 +50,41 @@ public sealed class EngineTelemetryTests(TinyModel tiny) : IClassFixture<TinyMod
             measured.Add((instrument.Name, value, string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"))));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(8)]
+    public async Task GenerateAsync_OneEngineListened_MeasuresItsTokensOneByOne(int draftTokens)
+    {
+        ConcurrentBag<(string Name, double Value)> measured = [];
+        using EngineHarness other = new(tiny);
+        using EngineHarness harness = new(tiny, new EngineOptions { MaxDraftTokens = draftTokens });
+        using MeterListener listener = new()
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (ReferenceEquals(instrument.Meter.Scope, harness.Engine))
+                {
+                    self.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, value, _, _) => measured.Add((instrument.Name, value)));
+        listener.SetMeasurementEventCallback<int>((instrument, value, _, _) => measured.Add((instrument.Name, value)));
+        listener.Start();
+
+        await other.AskAsync(5, maxTokens: 7);
+        await harness.AskAsync(1, maxTokens: 300);
+        await harness.AskAsync(2, maxTokens: 1);
+        await harness.Engine.WhenIdleAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal<double>([harness.Prompt(1).Length, harness.Prompt(2).Length], Of("kimilinear.request.prompt_tokens").Order());
+        Assert.Equal<double>([1, 300], Of("kimilinear.request.generated_tokens").Order());
+        Assert.Equal(299, Of("kimilinear.token.interval").Length);
+        Assert.All(Of("kimilinear.token.interval"), seconds => Assert.True(seconds > 0));
+
+        double[] Of(string name) => [.. measured.Where(item => item.Name == name).Select(item => item.Value)];
+    }
+
     [Fact]
     public async Task GenerateAsync_SpansListened_HasOneWithTheUsage()
     {

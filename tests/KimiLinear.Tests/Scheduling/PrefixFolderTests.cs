@@ -101,6 +101,29 @@ public sealed class PrefixFolderTests(TinyModel tiny) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public void PreparePrefixFolder_WhereNoFileCanBeMade_Throws()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Needs a folder in which nobody can make files.");
+        EngineOptions options = new() { PrefixFolder = "/proc/self" };
+
+        IOException error = Assert.Throws<IOException>(options.PreparePrefixFolder);
+
+        Assert.StartsWith("The folder '/proc/self' for conversations", error.Message, StringComparison.Ordinal);
+        (options with { ReusePrefixes = false }).PreparePrefixFolder();
+        (options with { PrefixFolder = null }).PreparePrefixFolder();
+    }
+
+    [Fact]
+    public void PreparePrefixFolder_FolderThatCanBe_IsMadeAndLeftEmpty()
+    {
+        string path = Path.Combine(_folder.FullName, "a", "b");
+
+        new EngineOptions { PrefixFolder = path }.PreparePrefixFolder();
+
+        Assert.Empty(Directory.EnumerateFileSystemEntries(path));
+    }
+
+    [Fact]
     public void Keep_MoreThanFits_LeastRecentlyUsedGo()
     {
         long bytes = tiny.Model.SnapshotBytes(20);
