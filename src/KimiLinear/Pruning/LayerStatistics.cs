@@ -67,6 +67,29 @@ public sealed class LayerStatistics
     public IReadOnlyList<double> Saliencies =>
         [.. _gatedNormSums.Select((sum, expert) => _tokenCounts[expert] == 0 ? 0 : sum / _tokenCounts[expert])];
 
+    /// <summary>
+    /// Makes the "pairwise expert frequency" of the published REAP program of the counts: for each pair of experts, the tokens of one
+    /// plus those of the other.
+    /// </summary>
+    /// <remarks>
+    /// Despite its name it does not tell how often two experts were visited by the same token. Published merging divides sums of distances
+    /// by it. It is no part of the file, since it follows from <see cref="TokenCounts"/>.
+    /// </remarks>
+    /// <returns>The sums, symmetric; on the diagonal, twice the tokens of an expert. [E, E]</returns>
+    public long[,] PairwiseFrequencies()
+    {
+        long[,] frequencies = new long[ExpertCount, ExpertCount];
+        for (int i = 0; i < ExpertCount; i++)
+        {
+            for (int j = 0; j < ExpertCount; j++)
+            {
+                frequencies[i, j] = _tokenCounts[i] + _tokenCounts[j];
+            }
+        }
+
+        return frequencies;
+    }
+
     /// <summary>Counts one token that was routed to an expert.</summary>
     internal void Record(int expert, double gate, double norm, double maxActivation)
     {
