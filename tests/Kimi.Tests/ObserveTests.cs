@@ -180,7 +180,7 @@ public sealed class ObserveTests : IDisposable
         string[] Command(string result) =>
         [
             "observe", "--model", Tiny, "--data", data, "--out", result, "--save-every", "0", "--step-tokens", "64", "--threads", "1",
-            .. LayerWise(layerWise),
+            "--output-sums", .. LayerWise(layerWise),
         ];
     }
 

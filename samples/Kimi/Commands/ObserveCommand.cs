@@ -46,6 +46,11 @@ internal static class ObserveCommand
             Required = true,
         };
         Option<GateMode?> gate = GateOption.Create();
+        Option<bool> outputSums = new("--output-sums")
+        {
+            Description = "Also sum up the outputs of each expert, which 'kimi plan --criterion ean-ca' needs. It takes 8 bytes for each "
+                + "layer, expert and hidden dimension in memory, and a third more in the file.",
+        };
         Option<bool> layerWise = new("--layer-wise")
         {
             Description = "Hold one layer's weights in memory at a time. What lies between layers is kept on the disk of --out: 8 "
@@ -68,7 +73,7 @@ internal static class ObserveCommand
         ComputeArguments compute = new();
         Command command = new("observe", Details) { model, download };
         calibration.AddTo(command);
-        foreach (Option option in (Option[])[path, gate, layerWise, stepTokens, saveEvery, merge])
+        foreach (Option option in (Option[])[path, gate, outputSums, layerWise, stepTokens, saveEvery, merge])
         {
             command.Add(option);
         }
@@ -93,7 +98,12 @@ internal static class ObserveCommand
             KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
             CalibrationTokens data = ReadData(
                 modelPath, calibration.ReadFiles(result), calibration.ReadOptions(result, config.MaxContextTokens), terminal);
-            ObservationOptions options = new() { GateMode = result.GetValue(gate) ?? GateMode.Model, ResultPath = resultPath };
+            ObservationOptions options = new()
+            {
+                GateMode = result.GetValue(gate) ?? GateMode.Model,
+                SumsOutputs = result.GetValue(outputSums),
+                ResultPath = resultPath,
+            };
             options = result.GetValue(stepTokens) is int count ? options with { StepTokens = count } : options;
             options = result.GetValue(saveEvery) is double seconds
                 ? options with { SaveInterval = TimeSpan.FromSeconds(seconds) }

@@ -143,6 +143,49 @@ public sealed class ExpertRecorderTests
         }
     }
 
+    /// <summary>The outputs of the vectors above: two tokens at the first expert; then two of two experts each.</summary>
+    [Fact]
+    public void AddOutput_OutputsOfTheVectors_SumsThemUp()
+    {
+        LayerStatistics one = new(layerIndex: 1, expertCount: 2, outputDim: 2);
+        one.AddOutput(0, [3, 4]);
+        one.AddOutput(0, [5, 12]);
+        LayerStatistics two = new(layerIndex: 1, expertCount: 3, outputDim: 2);
+        two.AddOutput(0, [3, 4]);
+        two.AddOutput(1, [0, 6]);
+        two.AddOutput(2, [7, 24]);
+        two.AddOutput(0, [8, 15]);
+
+        Assert.Equal([8, 16], one.GetOutputSum(0).ToArray());
+        Assert.Equal([0, 0], one.GetOutputSum(1).ToArray());
+        Assert.Equal([11, 19], two.GetOutputSum(0).ToArray());
+        Assert.Equal([0, 6], two.GetOutputSum(1).ToArray());
+        Assert.Equal([7, 24], two.GetOutputSum(2).ToArray());
+        Assert.Throws<ArgumentOutOfRangeException>(() => two.GetOutputSum(3).Length);
+        Assert.Contains("--output-sums", Assert.Throws<InvalidOperationException>(
+            () => new LayerStatistics(layerIndex: 1, expertCount: 2).GetOutputSum(0).Length).Message);
+    }
+
+    /// <summary>Lengths around those of vectors: every value gets into its own sum, in float64.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(16)]
+    [InlineData(35)]
+    public void AddOutput_AnyLength_AddsEveryValueInDoublePrecision(int length)
+    {
+        LayerStatistics layer = new(layerIndex: 1, expertCount: 3, length);
+        float[] large = [.. Enumerable.Range(1, length).Select(i => 1e8f * i)];
+        float[] small = [.. Enumerable.Range(1, length).Select(i => 0.5f * i)];
+
+        layer.AddOutput(1, large);
+        layer.AddOutput(1, small);
+
+        Assert.Equal(Enumerable.Range(0, length).Select(i => (double)large[i] + small[i]), layer.GetOutputSum(1).ToArray());
+        Assert.All(layer.GetOutputSum(0).ToArray(), value => Assert.Equal(0, value));
+        Assert.All(layer.GetOutputSum(2).ToArray(), value => Assert.Equal(0, value));
+    }
+
     [Fact]
     public void Record_TwoBatches_AreAdded()
     {
