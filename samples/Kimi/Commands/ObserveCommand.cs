@@ -21,6 +21,8 @@ internal static class ObserveCommand
         "kimi observe --model MODEL --data code.jsonl --out OBS.json     the same again goes on after Ctrl+C or a crash",
         "kimi observe --model MODEL --data code.jsonl chat.jsonl --weights 3,1 --tokens 2000000 --seed 1 --out OBS.json",
         "kimi observe --model MODEL --data code.jsonl --out OBS.json --layer-wise     for a model larger than the memory",
+        "kimi observe --model MODEL --data-spec \"evol-codealpaca-v1:4096, SWE-smith-trajectories(tool):4096\" --data-folder DIR "
+            + "--out OBS.json",
         "kimi observe --merge monday.json tuesday.json --out OBS.json",
     ];
 
@@ -91,7 +93,7 @@ internal static class ObserveCommand
 
             if (result.GetValue(model) is not { } name || !calibration.AreGiven(result))
             {
-                throw new CommandException("'--model' and '--data' are required, or else '--merge'. See 'kimi observe --help'.");
+                throw new CommandException("'--model' and '--data' are required (or '--data-spec'), or else '--merge'. See 'kimi observe --help'.");
             }
 
             string modelPath = await ModelFiles.FindAsync(name, result.GetValue(download), terminal);

@@ -175,6 +175,11 @@ internal static class ExpertStatisticsFile
         {
             writer.WriteStartObject();
             writer.WriteString("file", source.FileName);
+            if (source.DataSet is not null)
+            {
+                writer.WriteString("data_set", source.DataSet);
+            }
+
             writer.WriteString("sha256", source.Sha256);
             writer.WriteString("format", source.Format);
             writer.WriteNumber("weight", source.Weight);
@@ -217,6 +222,7 @@ internal static class ExpertStatisticsFile
             .. element.GetProperty("sources").EnumerateArray().Select(source => new CalibrationSource
             {
                 FileName = source.GetProperty("file").GetString() ?? "",
+                DataSet = source.TryGetProperty("data_set", out JsonElement dataSet) ? dataSet.GetString() : null,
                 Sha256 = source.GetProperty("sha256").GetString() ?? "",
                 Format = source.GetProperty("format").GetString() ?? "",
                 Weight = source.GetProperty("weight").GetDouble(),

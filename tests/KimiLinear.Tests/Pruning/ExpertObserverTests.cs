@@ -60,6 +60,41 @@ public sealed class ExpertObserverTests
         }
     }
 
+    /// <summary>One sequence after the other, or all of them at once: the size of a group changes nothing but the rounding.</summary>
+    [Fact]
+    public void ObserveLayerWise_OtherGroups_DifferByRounding()
+    {
+        using TemporaryFolder folder = new();
+        CalibrationTokens data = CalibrationTokens.FromSequences([[1, 2, 3], [4, 5], [6, 7, 8]]);
+        ExpertStatistics whole = Observe("plain", data, new ObservationOptions(), OnCpu());
+
+        foreach (int stepTokens in (int[])[1, 3, 5, 1000])
+        {
+            ObservationOptions options = new() { StepTokens = stepTokens, ResultPath = folder.File($"{stepTokens}.json") };
+
+            StatisticsAssert.Close(whole, ExpertObserver.ObserveLayerWise(Golden.Model("plain"), data, options, OnCpu()), Rounding);
+        }
+    }
+
+    /// <summary>A layer without a router is passed through and not observed, and keeps its number; five tokens are five.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Observe_DenseFirstLayer_IsLeftOut(bool layerWise)
+    {
+        using TemporaryFolder folder = new();
+        CalibrationTokens data = CalibrationTokens.FromSequences([[1, 2, 3], [4, 5]]);
+        ObservationOptions options = new() { ResultPath = folder.File("OBS.json") };
+
+        ExpertStatistics statistics = layerWise
+            ? ExpertObserver.ObserveLayerWise(Golden.Model("grouped"), data, options, OnCpu())
+            : Observe("grouped", data, options, OnCpu());
+
+        Assert.Equal([1, 2], statistics.Layers.Select(layer => layer.LayerIndex));
+        Assert.All(statistics.Layers, layer => Assert.Equal(5 * 4, layer.TokenCounts.Sum()));
+        Assert.Equal(5, statistics.TokenCount);
+    }
+
     [Fact]
     public void Add_ObservationsOfParts_AreThatOfAll()
     {

@@ -184,6 +184,7 @@ public sealed class ExpertStatisticsTests
                 new CalibrationSource
                 {
                     FileName = "größe.jsonl",
+                    DataSet = "größe[x](train):3",
                     Sha256 = "00ff",
                     Format = "messages, text",
                     Weight = 2.5,
