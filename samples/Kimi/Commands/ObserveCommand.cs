@@ -3,12 +3,10 @@ using System.Globalization;
 using Kimi.CommandLine;
 using Kimi.Terminal;
 using KimiLinear.Backends;
-using KimiLinear.Calibration;
 using KimiLinear.Configuration;
 using KimiLinear.Model;
 using KimiLinear.Pruning;
 using KimiLinear.Tensors;
-using KimiLinear.Tokenization;
 
 namespace Kimi.Commands;
 
@@ -98,7 +96,7 @@ internal static class ObserveCommand
 
             string modelPath = await ModelFiles.FindAsync(name, result.GetValue(download), terminal);
             KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
-            CalibrationTokens data = ReadData(
+            CalibrationTokens data = CalibrationData.Read(
                 modelPath, calibration.ReadFiles(result), calibration.ReadOptions(result, config.MaxContextTokens), terminal);
             ObservationOptions options = new()
             {
@@ -123,29 +121,6 @@ internal static class ObserveCommand
         Activations = options.Activations == ActivationPrecision.Auto ? ActivationPrecision.Int16 : options.Activations,
     };
 
-    private static CalibrationTokens ReadData(
-        string modelPath, IReadOnlyList<CalibrationFile> files, CalibrationOptions options, CommandTerminal terminal)
-    {
-        ReadingProgress progress = new(terminal.Status);
-        CalibrationTokens data = CalibrationReader.Read(
-            files, LoadTokenizer(modelPath), options, progress, terminal.Interrupts.Token);
-        terminal.Status.Clear();
-        return data;
-    }
-
-    // Who works with token ids needs none.
-    private static KimiTokenizer? LoadTokenizer(string modelPath)
-    {
-        try
-        {
-            return KimiTokenizer.Load(modelPath);
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
-        }
-    }
-
     private static void Observe(
         string modelPath,
         CalibrationTokens data,
@@ -160,13 +135,13 @@ internal static class ObserveCommand
         {
             if (isLayerWise)
             {
-                statistics = ObservationProgressBar.Run(progress => ExpertObserver.ObserveLayerWise(
+                statistics = ObservationProgressBar.Run("observing", progress => ExpertObserver.ObserveLayerWise(
                     modelPath, data, options, load, progress, terminal.Interrupts.Token));
             }
             else
             {
                 using KimiLinearModel model = ModelFiles.Load(modelPath, load, terminal);
-                statistics = ObservationProgressBar.Run(progress => ExpertObserver.Observe(
+                statistics = ObservationProgressBar.Run("observing", progress => ExpertObserver.Observe(
                     model, data, options, progress, terminal.Interrupts.Token));
             }
         }
@@ -213,11 +188,5 @@ internal static class ObserveCommand
             CultureInfo.InvariantCulture,
             $"{path}: {statistics.TokenCount:N0} tokens through {statistics.Layers.Count} layers of {statistics.Model.ExpertCount} "
             + $"experts, of which {unseen} were visited by none."));
-    }
-
-    private sealed class ReadingProgress(StatusLine status) : IProgress<CalibrationProgress>
-    {
-        public void Report(CalibrationProgress value) => status.Show(
-            $"Reading {value.FileName}: {value.RecordCount:N0} of {value.TotalRecordCount:N0} records, {value.TokenCount:N0} tokens");
     }
 }
