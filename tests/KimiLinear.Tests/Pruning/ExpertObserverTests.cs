@@ -263,6 +263,31 @@ public sealed class ExpertObserverTests
     }
 
     [Fact]
+    public void Observe_BegunWithOutputSums_IsNotGoneOnWithWithout()
+    {
+        using TemporaryFolder folder = new();
+        using CancellationTokenSource source = new();
+        ObservationOptions options = new()
+        {
+            StepTokens = 40,
+            SumsOutputs = true,
+            ResultPath = folder.File("OBS.json"),
+            SaveInterval = TimeSpan.Zero,
+        };
+        using KimiLinearModel model = KimiLinearModel.Load(Golden.Model("plain"), OnCpu());
+        CalibrationTokens data = PlainDocuments();
+        Assert.Throws<OperationCanceledException>(
+            () => ExpertObserver.Observe(model, data, options, new CountingProgress(6, source), source.Token));
+        Assert.True(File.Exists(folder.File("OBS.json.partial/progress.json")));
+
+        PruningFileException exception = Assert.Throws<PruningFileException>(
+            () => ExpertObserver.Observe(model, data, options with { SumsOutputs = false }));
+
+        Assert.Contains("holds a part of another observation", exception.Message);
+        Assert.True(ExpertObserver.Observe(model, data, options).HasOutputSums);
+    }
+
+    [Fact]
     public void Observe_DataOfAnotherModel_IsRefused()
     {
         ArgumentException outside = Assert.Throws<ArgumentException>(() => Observe(
