@@ -164,6 +164,10 @@ public sealed class CommandTests
     [InlineData("logits")]
     [InlineData("generate")]
     [InlineData("chat")]
+    [InlineData("observe")]
+    [InlineData("plan")]
+    [InlineData("prune")]
+    [InlineData("merge")]
     [InlineData("serve")]
     [InlineData("bench")]
     public async Task Help_Command_ShowsExamples(string command)

@@ -31,6 +31,14 @@ public sealed class ObserveTests : IDisposable
         { "'--model' and '--data' are required", ["--data", "data.jsonl"] },
         { "'--out' is required", ["--model", Tiny, "--data", "data.jsonl", "--without-out"] },
         { "--gate must be one of model, model-scaled, hf-alias, repo-literal", ["--model", Tiny, "--data", "data.jsonl", "--gate", "soft"] },
+        { "--data-spec: Entry 2, at character 9, is 'b', but lacks ':N'", ["--model", Tiny, "--data-spec", "data:1, b", "--data-folder", "."] },
+        { "holds no file for the data set 'b(train):1'", ["--model", Tiny, "--data-spec", "b:1", "--data-folder", "."] },
+        { "data.jsonl' holds 1 records, of which 1 can be used, but 2 are asked for", ["--model", Tiny, "--data-spec", "data:2", "--data-folder", "."] },
+        { "--data-spec needs --data-folder", ["--model", Tiny, "--data-spec", "data:1"] },
+        { "--data-folder goes with --data-spec", ["--model", Tiny, "--data", "data.jsonl", "--data-folder", "."] },
+        { "in place of --data and --weights", ["--model", Tiny, "--data", "data.jsonl", "--data-spec", "data:1", "--data-folder", "."] },
+        { "--tokens and --records cannot be combined", ["--model", Tiny, "--data-spec", "data:1", "--data-folder", ".", "--tokens", "9"] },
+        { "cannot be combined", ["--data-spec", "data:1", "--data-folder", ".", "--merge", "data.jsonl"] },
         { "--weights must be 1 numbers above 0", ["--model", Tiny, "--data", "data.jsonl", "--weights", "1,2"] },
         { "--max-length is 2,000,000", ["--model", Tiny, "--data", "data.jsonl", "--max-length", "2000000"] },
         { "--step-tokens must be", ["--model", Tiny, "--data", "data.jsonl", "--step-tokens", "0"] },
@@ -95,6 +103,37 @@ public sealed class ObserveTests : IDisposable
         Assert.Equal(2, sum.GetProperty("calibration").GetArrayLength());
         Assert.Equal(whole.GetProperty("total_tokens").GetInt64(), sum.GetProperty("total_tokens").GetInt64());
         Assert.Equal(Counts(whole), Counts(sum));
+    }
+
+    /// <summary>What a specification finds counts as the same records do when their files are named.</summary>
+    [Fact]
+    public async Task Observe_DataSpecification_TakesSoManyRecordsOfEachDataSet()
+    {
+        string[] records = [.. Conversations().Take(16)];
+        Directory.CreateDirectory(_folder.File("sets/thoughts/code"));
+        string chat = _folder.File("sets/chat.jsonl");
+        string code = _folder.File("sets/thoughts/code/tool.jsonl");
+        await File.WriteAllLinesAsync(chat, records[..8], TestContext.Current.CancellationToken);
+        await File.WriteAllLinesAsync(code, records[8..], TestContext.Current.CancellationToken);
+        string[] specification = ["--data-spec", "org/chat:3, org/thoughts[code](tool):3", "--data-folder", _folder.File("sets")];
+
+        JsonElement found = await ObserveAsync("found.json", specification);
+        JsonElement named = await ObserveAsync("named.json", "--data", chat, code, "--records", "6", "--seed", "42");
+        JsonElement other = await ObserveAsync("other.json", [.. specification, "--seed", "1"]);
+
+        JsonElement summary = found.GetProperty("calibration")[0];
+        JsonElement[] sources = [.. summary.GetProperty("sources").EnumerateArray()];
+        Assert.Equal(
+            ["org/chat(train):3", "org/thoughts[code](tool):3"],
+            sources.Select(source => source.GetProperty("data_set").GetString()));
+        Assert.Equal([3, 3], sources.Select(source => source.GetProperty("used_records").GetInt32()));
+        Assert.Equal(42, summary.GetProperty("seed").GetInt32());
+        Assert.False(named.GetProperty("calibration")[0].GetProperty("sources")[0].TryGetProperty("data_set", out _));
+        Assert.Equal(Hash(named), Hash(found));
+        Assert.NotEqual(Hash(other), Hash(found));
+        Assert.Equal(Counts(named), Counts(found));
+
+        static string Hash(JsonElement observation) => observation.GetProperty("calibration")[0].GetProperty("token_hash").GetString()!;
     }
 
     [Fact]
@@ -180,7 +219,7 @@ public sealed class ObserveTests : IDisposable
         string[] Command(string result) =>
         [
             "observe", "--model", Tiny, "--data", data, "--out", result, "--save-every", "0", "--step-tokens", "64", "--threads", "1",
-            .. LayerWise(layerWise),
+            "--output-sums", .. LayerWise(layerWise),
         ];
     }
 

@@ -58,11 +58,36 @@ public sealed class PruneTests : IDisposable
         Assert.StartsWith("Overlap over all layers: 0.", compared[^1], StringComparison.Ordinal);
     }
 
+    // Twice the sums over twice the tokens are the same means, bit by bit.
+    [Fact]
+    public async Task Plan_MeanOutputs_AreMadeOfWhatWasSummedUp()
+    {
+        string observation = await ObserveAsync("--output-sums");
+        string[] plan = ["plan", "--keep", "12", "--criterion", "ean-ca"];
+
+        await KimiProcess.LinesAsync([.. plan, "--obs", observation, "--out", _folder.File("ONCE.json")]);
+        await KimiProcess.LinesAsync([.. plan, "--obs", observation, observation, "--out", _folder.File("TWICE.json")]);
+
+        double[][] once = await ScoresAsync("ONCE.json");
+        Assert.All(once.SelectMany(scores => scores), score => Assert.InRange(score, 0, double.MaxValue));
+        Assert.All(once, scores => Assert.Contains(scores, score => score > 0));
+        Assert.Equal(once, await ScoresAsync("TWICE.json"));
+
+        async Task<double[][]> ScoresAsync(string name)
+        {
+            JsonElement json = JsonSerializer.Deserialize<JsonElement>(
+                await File.ReadAllTextAsync(_folder.File(name), TestContext.Current.CancellationToken));
+            Assert.Equal("ean-ca", json.GetProperty("criterion").GetString());
+            return [.. json.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("scores").Deserialize<double[]>()!)];
+        }
+    }
+
     [Theory]
     [InlineData("'--obs' and '--out' are required. See 'kimi plan --help'.", "plan", "--ratio", "0.3")]
     [InlineData("--ratio or --keep. See 'kimi plan --help'.", "plan", "--obs", "OBS.json", "--out", "PLAN.json")]
     [InlineData("--ratio must be a number between 0 and 1, but is '30'", "plan", "--obs", "a", "--ratio", "30", "--out", "b")]
     [InlineData("'best' is no criterion; there are reap, frequency,", "plan", "--obs", "OBS.json", "--keep", "9", "--criterion", "best", "--out", "b")]
+    [InlineData("'kimi observe --output-sums'", "plan", "--obs", "OBS.json", "--keep", "9", "--criterion", "ean-ca", "--out", "PLAN.json")]
     [InlineData("--protect must be a layer, '=' and whole numbers,", "plan", "--obs", "OBS.json", "--keep", "9", "--protect", "3:1", "--out", "b")]
     [InlineData("Nothing would be dropped of the 20 experts", "plan", "--obs", "OBS.json", "--ratio", "0.04", "--out", "PLAN.json")]
     [InlineData("3 experts would be kept, but every token visits 4", "plan", "--obs", "OBS.json", "--ratio", "0.85", "--out", "PLAN.json")]
@@ -209,14 +234,14 @@ public sealed class PruneTests : IDisposable
         }
     }
 
-    private async Task<string> ObserveAsync()
+    private async Task<string> ObserveAsync(params string[] options)
     {
         string data = _folder.File("data.jsonl");
         await File.WriteAllTextAsync(
             data,
             string.Concat(Enumerable.Range(1, 8).Select(i => $$"""{"text": "What is the weather in Paris? Count to {{i}}."}""" + "\n")),
             TestContext.Current.CancellationToken);
-        await KimiProcess.LinesAsync(["observe", "--model", Tiny, "--data", data, "--out", _folder.File("OBS.json")]);
+        await KimiProcess.LinesAsync(["observe", "--model", Tiny, "--data", data, "--out", _folder.File("OBS.json"), .. options]);
         return _folder.File("OBS.json");
     }
 

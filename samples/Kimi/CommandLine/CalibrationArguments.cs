@@ -9,12 +9,30 @@ namespace Kimi.CommandLine;
 /// <summary>The options that name calibration data and say how it is prepared.</summary>
 internal sealed class CalibrationArguments
 {
+    // That of the published REAP program.
+    private const int DataSpecSeed = 42;
+
     private readonly Option<string[]> _data = new("--data")
     {
         Description = "Calibration data, one or more files of JSON Lines: {\"messages\": […]}, {\"text\": \"…\"}, {\"ids\": […]}, or the "
             + "columns of a known data set. Use text like that the pruned model is for.",
         HelpName = "FILE",
         AllowMultipleArgumentsPerToken = true,
+    };
+
+    private readonly Option<string?> _dataSpec = new("--data-spec")
+    {
+        Description = "In place of --data, the data sets to look for below --data-folder and how many records each gives: "
+            + "\"name[subset](split):N, ...\", where subset and split may be left out. One name alone gives all its records. They are "
+            + $"drawn with --seed [default: {DataSpecSeed}].",
+        HelpName = "SPEC",
+    };
+
+    private readonly Option<string?> _dataFolder = new("--data-folder")
+    {
+        Description = "Where the data sets of --data-spec lie: name/subset/split.jsonl or name/split.jsonl; the split train may be "
+            + "name/subset.jsonl or name.jsonl too. An organisation in the name may be left out, and .json is as good as .jsonl.",
+        HelpName = "DIR",
     };
 
     private readonly Option<string?> _weights = new("--weights")
@@ -31,7 +49,7 @@ internal sealed class CalibrationArguments
 
     private readonly Option<int?> _seed = CommonOptions.Number<int>(
         "--seed",
-        "Use the records of each file in an order drawn with this seed [default: in the order of the file].",
+        "Use the records of each file in an order drawn with this seed [default: in the order of the file, but 42 with --data-spec].",
         "a whole number from 0 to 2147483647",
         seed => seed >= 0);
 
@@ -60,6 +78,8 @@ internal sealed class CalibrationArguments
     public void AddTo(Command command)
     {
         command.Add(_data);
+        command.Add(_dataSpec);
+        command.Add(_dataFolder);
         command.Add(_weights);
         command.Add(_tokens);
         command.Add(_records);
@@ -70,10 +90,23 @@ internal sealed class CalibrationArguments
         command.Add(_tools);
     }
 
-    public bool AreGiven(ParseResult result) => result.GetValue(_data) is { Length: > 0 };
+    public bool AreGiven(ParseResult result) =>
+        result.GetValue(_data) is { Length: > 0 } || result.GetValue(_dataSpec) is not null || result.GetValue(_dataFolder) is not null;
 
+    /// <exception cref="CommandException">The options contradict each other, or the specification is none.</exception>
+    /// <exception cref="IOException">A data set has no file, or several.</exception>
     public IReadOnlyList<CalibrationFile> ReadFiles(ParseResult result)
     {
+        if (result.GetValue(_dataSpec) is { } specification)
+        {
+            return FindDataSets(specification, result);
+        }
+
+        if (result.GetValue(_dataFolder) is not null)
+        {
+            throw new CommandException("--data-folder goes with --data-spec, which says what to look for there.");
+        }
+
         string[] paths = result.GetValue(_data) ?? [];
         double[] weights = ReadWeights(result.GetValue(_weights), paths.Length);
         return [.. paths.Select((path, i) => new CalibrationFile(path, weights[i]))];
@@ -85,7 +118,7 @@ internal sealed class CalibrationArguments
         {
             MaxTokens = result.GetValue(_tokens),
             MaxRecords = result.GetValue(_records),
-            Seed = result.GetValue(_seed),
+            Seed = result.GetValue(_seed) ?? (result.GetValue(_dataSpec) is null ? null : DataSpecSeed),
             SkipsLongRecords = result.GetValue(_skipLong),
             Packs = result.GetValue(_pack),
             Tools = result.GetValue(_tools) is { } path ? ReadTools(path) : [],
@@ -94,6 +127,36 @@ internal sealed class CalibrationArguments
         return length <= contextTokens
             ? options with { MaxSequenceTokens = length }
             : throw new CommandException($"--max-length is {length:N0}, but the model's context has {contextTokens:N0} tokens.");
+    }
+
+    private CalibrationFile[] FindDataSets(string specification, ParseResult result)
+    {
+        if (result.GetValue(_data) is { Length: > 0 } || result.GetValue(_weights) is not null)
+        {
+            throw new CommandException("--data-spec stands in place of --data and --weights; they cannot be combined.");
+        }
+
+        if (result.GetValue(_dataFolder) is not { Length: > 0 } folder)
+        {
+            throw new CommandException("--data-spec needs --data-folder, below which the data sets are looked for.");
+        }
+
+        IReadOnlyList<CalibrationDataSet> sets;
+        try
+        {
+            sets = CalibrationDataSet.Parse(specification);
+        }
+        catch (FormatException exception)
+        {
+            throw new CommandException($"--data-spec: {exception.Message}", exception);
+        }
+
+        if (sets[0].RecordCount is not null && (result.GetValue(_tokens) ?? result.GetValue(_records)) is not null)
+        {
+            throw new CommandException("--data-spec says how many records each data set gives; --tokens and --records cannot be combined with it.");
+        }
+
+        return [.. sets.Select(set => set.Find(folder))];
     }
 
     private static double[] ReadWeights(string? text, int count)

@@ -29,6 +29,7 @@ internal static class KimiCommand
         AddTo(plan, PlanDrawCommand.Create(terminal), PlanDrawCommand.Examples);
         AddTo(plan, PlanRecoverCommand.Create(terminal), PlanRecoverCommand.Examples);
         Add(PruneCommand.Create(terminal), PruneCommand.Examples);
+        Add(MergeCommand.Create(terminal), MergeCommand.Examples);
         Add(BenchCommand.Create(terminal), BenchCommand.Examples);
         Add(StressCommand.Create(terminal), StressCommand.Examples);
         Add(EvalCommand.Create(terminal, examples), EvalCommand.Examples);

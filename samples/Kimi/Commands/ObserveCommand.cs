@@ -3,12 +3,10 @@ using System.Globalization;
 using Kimi.CommandLine;
 using Kimi.Terminal;
 using KimiLinear.Backends;
-using KimiLinear.Calibration;
 using KimiLinear.Configuration;
 using KimiLinear.Model;
 using KimiLinear.Pruning;
 using KimiLinear.Tensors;
-using KimiLinear.Tokenization;
 
 namespace Kimi.Commands;
 
@@ -21,6 +19,8 @@ internal static class ObserveCommand
         "kimi observe --model MODEL --data code.jsonl --out OBS.json     the same again goes on after Ctrl+C or a crash",
         "kimi observe --model MODEL --data code.jsonl chat.jsonl --weights 3,1 --tokens 2000000 --seed 1 --out OBS.json",
         "kimi observe --model MODEL --data code.jsonl --out OBS.json --layer-wise     for a model larger than the memory",
+        "kimi observe --model MODEL --data-spec \"evol-codealpaca-v1:4096, SWE-smith-trajectories(tool):4096\" --data-folder DIR "
+            + "--out OBS.json",
         "kimi observe --merge monday.json tuesday.json --out OBS.json",
     ];
 
@@ -46,6 +46,11 @@ internal static class ObserveCommand
             Required = true,
         };
         Option<GateMode?> gate = GateOption.Create();
+        Option<bool> outputSums = new("--output-sums")
+        {
+            Description = "Also sum up the outputs of each expert, which 'kimi plan --criterion ean-ca' needs. It takes 8 bytes for each "
+                + "layer, expert and hidden dimension in memory, and a third more in the file.",
+        };
         Option<bool> layerWise = new("--layer-wise")
         {
             Description = "Hold one layer's weights in memory at a time. What lies between layers is kept on the disk of --out: 8 "
@@ -68,7 +73,7 @@ internal static class ObserveCommand
         ComputeArguments compute = new();
         Command command = new("observe", Details) { model, download };
         calibration.AddTo(command);
-        foreach (Option option in (Option[])[path, gate, layerWise, stepTokens, saveEvery, merge])
+        foreach (Option option in (Option[])[path, gate, outputSums, layerWise, stepTokens, saveEvery, merge])
         {
             command.Add(option);
         }
@@ -86,14 +91,19 @@ internal static class ObserveCommand
 
             if (result.GetValue(model) is not { } name || !calibration.AreGiven(result))
             {
-                throw new CommandException("'--model' and '--data' are required, or else '--merge'. See 'kimi observe --help'.");
+                throw new CommandException("'--model' and '--data' are required (or '--data-spec'), or else '--merge'. See 'kimi observe --help'.");
             }
 
             string modelPath = await ModelFiles.FindAsync(name, result.GetValue(download), terminal);
             KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
-            CalibrationTokens data = ReadData(
+            CalibrationTokens data = CalibrationData.Read(
                 modelPath, calibration.ReadFiles(result), calibration.ReadOptions(result, config.MaxContextTokens), terminal);
-            ObservationOptions options = new() { GateMode = result.GetValue(gate) ?? GateMode.Model, ResultPath = resultPath };
+            ObservationOptions options = new()
+            {
+                GateMode = result.GetValue(gate) ?? GateMode.Model,
+                SumsOutputs = result.GetValue(outputSums),
+                ResultPath = resultPath,
+            };
             options = result.GetValue(stepTokens) is int count ? options with { StepTokens = count } : options;
             options = result.GetValue(saveEvery) is double seconds
                 ? options with { SaveInterval = TimeSpan.FromSeconds(seconds) }
@@ -111,29 +121,6 @@ internal static class ObserveCommand
         Activations = options.Activations == ActivationPrecision.Auto ? ActivationPrecision.Int16 : options.Activations,
     };
 
-    private static CalibrationTokens ReadData(
-        string modelPath, IReadOnlyList<CalibrationFile> files, CalibrationOptions options, CommandTerminal terminal)
-    {
-        ReadingProgress progress = new(terminal.Status);
-        CalibrationTokens data = CalibrationReader.Read(
-            files, LoadTokenizer(modelPath), options, progress, terminal.Interrupts.Token);
-        terminal.Status.Clear();
-        return data;
-    }
-
-    // Who works with token ids needs none.
-    private static KimiTokenizer? LoadTokenizer(string modelPath)
-    {
-        try
-        {
-            return KimiTokenizer.Load(modelPath);
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
-        }
-    }
-
     private static void Observe(
         string modelPath,
         CalibrationTokens data,
@@ -148,13 +135,13 @@ internal static class ObserveCommand
         {
             if (isLayerWise)
             {
-                statistics = ObservationProgressBar.Run(progress => ExpertObserver.ObserveLayerWise(
+                statistics = ObservationProgressBar.Run("observing", progress => ExpertObserver.ObserveLayerWise(
                     modelPath, data, options, load, progress, terminal.Interrupts.Token));
             }
             else
             {
                 using KimiLinearModel model = ModelFiles.Load(modelPath, load, terminal);
-                statistics = ObservationProgressBar.Run(progress => ExpertObserver.Observe(
+                statistics = ObservationProgressBar.Run("observing", progress => ExpertObserver.Observe(
                     model, data, options, progress, terminal.Interrupts.Token));
             }
         }
@@ -201,11 +188,5 @@ internal static class ObserveCommand
             CultureInfo.InvariantCulture,
             $"{path}: {statistics.TokenCount:N0} tokens through {statistics.Layers.Count} layers of {statistics.Model.ExpertCount} "
             + $"experts, of which {unseen} were visited by none."));
-    }
-
-    private sealed class ReadingProgress(StatusLine status) : IProgress<CalibrationProgress>
-    {
-        public void Report(CalibrationProgress value) => status.Show(
-            $"Reading {value.FileName}: {value.RecordCount:N0} of {value.TotalRecordCount:N0} records, {value.TokenCount:N0} tokens");
     }
 }

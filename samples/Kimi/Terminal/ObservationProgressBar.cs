@@ -7,7 +7,9 @@ namespace Kimi.Terminal;
 internal static class ObservationProgressBar
 {
     /// <summary>Runs what reports its progress.</summary>
-    public static T Run<T>(Func<IProgress<ObservationProgress>?, T> observe)
+    /// <param name="beginning">What is shown until it reports.</param>
+    /// <param name="observe">What to run.</param>
+    public static T Run<T>(string beginning, Func<IProgress<ObservationProgress>?, T> observe)
     {
         if (Console.IsErrorRedirected)
         {
@@ -18,7 +20,7 @@ internal static class ObservationProgressBar
         return console.Progress()
             .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn())
             .AutoClear(true)
-            .Start(context => observe(new Bar(context.AddTask("observing", maxValue: 1))));
+            .Start(context => observe(new Bar(context.AddTask(beginning, maxValue: 1))));
     }
 
     private sealed class Bar(ProgressTask task) : IProgress<ObservationProgress>

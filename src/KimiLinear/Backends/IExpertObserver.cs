@@ -1,9 +1,15 @@
 namespace KimiLinear.Backends;
 
 /// <summary>Watches the outputs of the routed experts, before they are weighted and added.</summary>
-/// <remarks>For each sparse layer and pass, <see cref="OnScored"/> and then <see cref="OnMeasured"/>, on the thread that runs it.</remarks>
+/// <remarks>
+/// For each sparse layer and pass, <see cref="OnScored"/>, then <see cref="OnOutput"/> for those who want it, and then
+/// <see cref="OnMeasured"/>, on the thread that runs it.
+/// </remarks>
 internal interface IExpertObserver : IRoutingObserver
 {
+    /// <summary>Whether to be told the outputs themselves.</summary>
+    bool WantsOutputs { get; }
+
     /// <summary>Told what the router says, and asked whose outputs to measure.</summary>
     /// <param name="layerIndex">The layer.</param>
     /// <param name="logits">What the router says. [T, E]</param>
@@ -15,6 +21,12 @@ internal interface IExpertObserver : IRoutingObserver
     /// </returns>
     ReadOnlySpan<int> OnScored(
         int layerIndex, ReadOnlySpan<float> logits, ReadOnlySpan<float> correctionBias, ReadOnlySpan<int> experts);
+
+    /// <summary>Told one output of those that <see cref="OnScored"/> asked for; those of one expert come in the order of the tokens.</summary>
+    /// <param name="layerIndex">The layer.</param>
+    /// <param name="expert">Whose it is.</param>
+    /// <param name="output">Its values, valid during the call. [D]</param>
+    void OnOutput(int layerIndex, int expert, ReadOnlySpan<float> output);
 
     /// <summary>Told how large the outputs are, in the order of what <see cref="OnScored"/> returned.</summary>
     /// <param name="layerIndex">The layer.</param>

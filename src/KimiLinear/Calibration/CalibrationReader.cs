@@ -26,11 +26,13 @@ public static class CalibrationReader
     /// <param name="cancellationToken">Stops it.</param>
     /// <returns>The sequences, and what they were made of.</returns>
     /// <exception cref="ArgumentException">
-    /// There are no files, a weight is not above 0, or weights differ where no limit is to be divided.
+    /// There are no files, a weight is not above 0, or weights differ where no limit is to be divided; or there is a limit, and files say
+    /// themselves how many records to use.
     /// </exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="PruningFileException">
-    /// A line is no record; the message names the file, the line and what is wrong. Or a file holds nothing that can be used.
+    /// A line is no record; the message names the file, the line and what is wrong. Or a file holds nothing that can be used, or fewer
+    /// records than it should give.
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static CalibrationTokens Read(
@@ -50,7 +52,8 @@ public static class CalibrationReader
         for (int i = 0; i < files.Count; i++)
         {
             FileReader reader = new(files[i], tokenizer, options, builder, progress);
-            sources[i] = reader.Read(tokens?[i] ?? long.MaxValue, records?[i] ?? long.MaxValue, cancellationToken);
+            sources[i] = reader.Read(
+                tokens?[i] ?? long.MaxValue, files[i].RecordCount ?? records?[i] ?? long.MaxValue, cancellationToken);
         }
 
         IReadOnlyList<int[]> sequences = builder.Build();
@@ -79,6 +82,12 @@ public static class CalibrationReader
         {
             throw new ArgumentException(string.Create(
                 CultureInfo.InvariantCulture, $"The weight of a file must be above 0, but that of '{wrong.Path}' is {wrong.Weight}."));
+        }
+
+        if ((options.MaxTokens ?? options.MaxRecords) is not null && files.FirstOrDefault(file => file.RecordCount is not null) is { } own)
+        {
+            throw new ArgumentException(
+                $"'{own.Path}' is to give {own.RecordCount} records, so there can be no limit on the tokens or records of all files.");
         }
 
         if (options.MaxTokens is null && options.MaxRecords is null && files.Any(file => file.Weight != files[0].Weight))
@@ -116,6 +125,14 @@ public static class CalibrationReader
                 }
             }
 
+            if (_used > 0 && _used < file.RecordCount)
+            {
+                throw new PruningFileException(
+                    $"'{file.Path}' holds {records.Count} records, of which {_used} can be used, but {file.RecordCount} are asked for. Ask "
+                    + "for fewer.",
+                    file.Path);
+            }
+
             return _used == 0
                 ? throw new PruningFileException(
                     $"'{file.Path}' holds no record that can be used"
@@ -124,6 +141,7 @@ public static class CalibrationReader
                 : new CalibrationSource
                 {
                     FileName = _name,
+                    DataSet = file.DataSet?.ToString(),
                     Sha256 = records.Sha256,
                     Format = string.Join(", ", _formats),
                     Weight = file.Weight,

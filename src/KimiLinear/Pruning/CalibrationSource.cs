@@ -6,6 +6,12 @@ public sealed record CalibrationSource
     /// <summary>Gets the file's name, without its folder.</summary>
     public required string FileName { get; init; }
 
+    /// <summary>
+    /// Gets the data set that the file was found for, as <c>name[subset](split):N</c>; <see langword="null"/> when the file was named
+    /// itself.
+    /// </summary>
+    public string? DataSet { get; init; }
+
     /// <summary>Gets the SHA-256 of the file's bytes, in hexadecimal.</summary>
     public required string Sha256 { get; init; }
 

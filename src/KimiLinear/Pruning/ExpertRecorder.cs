@@ -9,6 +9,9 @@ internal sealed class ExpertRecorder(KimiLinearConfig config, ExpertStatistics s
     private readonly ExpertGates _gates = new(config, statistics.GateMode);
     private int[] _experts = [];
     private double[] _weights = [];
+    private LayerStatistics? _layer;
+
+    public bool WantsOutputs => statistics.HasOutputSums;
 
     public void OnRouted(int layerIndex, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights)
     {
@@ -18,6 +21,7 @@ internal sealed class ExpertRecorder(KimiLinearConfig config, ExpertStatistics s
     public ReadOnlySpan<int> OnScored(
         int layerIndex, ReadOnlySpan<float> logits, ReadOnlySpan<float> correctionBias, ReadOnlySpan<int> experts)
     {
+        _layer = statistics.GetLayer(layerIndex);
         int expertCount = correctionBias.Length;
         int active = config.ActiveExpertCount;
         _experts = experts.ToArray();
@@ -34,12 +38,13 @@ internal sealed class ExpertRecorder(KimiLinearConfig config, ExpertStatistics s
         return _experts;
     }
 
+    public void OnOutput(int layerIndex, int expert, ReadOnlySpan<float> output) => _layer!.AddOutput(expert, output);
+
     public void OnMeasured(int layerIndex, ReadOnlySpan<double> norms, ReadOnlySpan<float> maxima)
     {
-        LayerStatistics layer = statistics.GetLayer(layerIndex);
         for (int i = 0; i < norms.Length; i++)
         {
-            layer.Record(_experts[i], _weights[i], norms[i], maxima[i]);
+            _layer!.Record(_experts[i], _weights[i], norms[i], maxima[i]);
         }
     }
 }

@@ -23,11 +23,29 @@ internal static class ExpertScores
         PruningCriterion.WeightedEanSumL2 => [.. layer.SquaredGatedNormSums.Select(Math.Sqrt)],
         PruningCriterion.MeanSquaredNorm => Mean(layer.SquaredNormSums, layer),
         PruningCriterion.Probability => Probabilities(layer, activeCount),
+        PruningCriterion.EanCa => Mean(OutputSumNorms(layer), layer),
         _ => throw new ArgumentException($"There is no criterion {criterion}.", nameof(criterion)),
     };
 
     private static double[] Mean(IReadOnlyList<double> sums, LayerStatistics layer) =>
         [.. sums.Zip(layer.TokenCounts, (sum, count) => count == 0 ? 0 : sum / count)];
+
+    private static double[] OutputSumNorms(LayerStatistics layer)
+    {
+        double[] norms = new double[layer.ExpertCount];
+        for (int expert = 0; expert < norms.Length; expert++)
+        {
+            double squares = 0;
+            foreach (double value in layer.GetOutputSum(expert))
+            {
+                squares += value * value;
+            }
+
+            norms[expert] = Math.Sqrt(squares);
+        }
+
+        return norms;
+    }
 
     // Every token of the layer was routed to the same number of experts.
     private static double[] Probabilities(LayerStatistics layer, int activeCount)

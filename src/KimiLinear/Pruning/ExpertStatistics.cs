@@ -11,11 +11,16 @@ public sealed class ExpertStatistics
     private readonly LayerStatistics[] _layers;
     private readonly List<CalibrationSummary> _calibration = [];
 
-    internal ExpertStatistics(ObservedModel model, GateMode gateMode, IEnumerable<int> sparseLayers)
+    /// <param name="model">The model.</param>
+    /// <param name="gateMode">What is taken for the weight of an expert's output.</param>
+    /// <param name="sparseLayers">The sparse layers, ascending.</param>
+    /// <param name="outputDim">The number of values of an output; 0 where outputs are not summed up.</param>
+    internal ExpertStatistics(ObservedModel model, GateMode gateMode, IEnumerable<int> sparseLayers, int outputDim = 0)
     {
         Model = model;
         GateMode = gateMode;
-        _layers = [.. sparseLayers.Select(layer => new LayerStatistics(layer, model.ExpertCount))];
+        OutputDim = outputDim;
+        _layers = [.. sparseLayers.Select(layer => new LayerStatistics(layer, model.ExpertCount, outputDim))];
     }
 
     /// <summary>Gets the model that was observed.</summary>
@@ -26,6 +31,9 @@ public sealed class ExpertStatistics
 
     /// <summary>Gets the sparse layers, ascending.</summary>
     public IReadOnlyList<LayerStatistics> Layers => _layers;
+
+    /// <summary>Gets whether the outputs of each expert were summed up: <see cref="ObservationOptions.SumsOutputs"/>.</summary>
+    public bool HasOutputSums => OutputDim > 0;
 
     /// <summary>Gets the calibration data, one entry for each observation that was added.</summary>
     public IReadOnlyList<CalibrationSummary> Calibration => _calibration;
@@ -55,7 +63,9 @@ public sealed class ExpertStatistics
 
     /// <summary>Adds another observation of the same model, as if its data had been read too.</summary>
     /// <param name="other">The other observation; it is not changed.</param>
-    /// <exception cref="ArgumentException">It is of another model, or of another gate mode.</exception>
+    /// <exception cref="ArgumentException">
+    /// It is of another model, or of another gate mode, or only one of the two has sums of outputs.
+    /// </exception>
     public void Add(ExpertStatistics other)
     {
         ArgumentNullException.ThrowIfNull(other);
@@ -72,6 +82,15 @@ public sealed class ExpertStatistics
         {
             throw new ArgumentException(
                 $"Observations of different gate modes cannot be added: one is {GateMode}, the other {other.GateMode}.",
+                nameof(other));
+        }
+
+        if (other.OutputDim != OutputDim)
+        {
+            throw new ArgumentException(
+                $"Observations with and without sums of outputs cannot be added: one has {OutputDim} values for each expert, the other "
+                + $"{other.OutputDim}. Make both with {nameof(ObservationOptions)}.{nameof(ObservationOptions.SumsOutputs)} ('kimi observe "
+                + "--output-sums'), or both without.",
                 nameof(other));
         }
 
@@ -93,6 +112,9 @@ public sealed class ExpertStatistics
             nameof(layerIndex),
             layerIndex,
             string.Create(CultureInfo.InvariantCulture, $"Layer {layerIndex} is none of the {_layers.Length} sparse layers."));
+
+    /// <summary>The number of values of an expert's output; 0 where outputs were not summed up.</summary>
+    internal int OutputDim { get; }
 
     internal void AddCalibration(CalibrationSummary summary) => _calibration.Add(summary);
 }

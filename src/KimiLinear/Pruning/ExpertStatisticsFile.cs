@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using KimiLinear.Configuration;
@@ -33,6 +34,11 @@ internal static class ExpertStatisticsFile
         WriteModel(writer, statistics.Model);
         writer.WriteString("gate_mode", GateModeName.Of(statistics.GateMode));
         writer.WriteNumber("total_tokens", statistics.TokenCount);
+        if (statistics.HasOutputSums)
+        {
+            writer.WriteNumber("output_dim", statistics.OutputDim);
+        }
+
         writer.WriteStartArray("calibration");
         foreach (CalibrationSummary summary in statistics.Calibration)
         {
@@ -43,7 +49,10 @@ internal static class ExpertStatisticsFile
         writer.WriteStartArray("layers");
         foreach (LayerStatistics layer in statistics.Layers)
         {
-            WriteLayer(writer, layer);
+            WriteLayer(writer, layer, statistics.HasOutputSums);
+
+            // Otherwise the writer would hold all of it until the end.
+            writer.Flush();
         }
 
         writer.WriteEndArray();
@@ -83,10 +92,15 @@ internal static class ExpertStatisticsFile
         ExpertStatistics statistics = new(
             model,
             GateModeName.Parse(root.GetProperty("gate_mode").GetString()),
-            layers.EnumerateArray().Select(layer => layer.GetProperty("layer").GetInt32()));
+            layers.EnumerateArray().Select(layer => layer.GetProperty("layer").GetInt32()),
+            ReadOutputDim(root, model.ExpertCount));
         foreach ((JsonElement element, LayerStatistics layer) in layers.EnumerateArray().Zip(statistics.Layers))
         {
             ReadLayer(element, layer);
+            if (statistics.HasOutputSums)
+            {
+                ReadOutputSums(element, layer);
+            }
         }
 
         foreach (JsonElement summary in root.GetProperty("calibration").EnumerateArray())
@@ -95,6 +109,14 @@ internal static class ExpertStatisticsFile
         }
 
         return statistics;
+    }
+
+    // Missing where outputs were not summed up.
+    private static int ReadOutputDim(JsonElement root, int expertCount)
+    {
+        int outputDim = root.TryGetProperty("output_dim", out JsonElement element) ? element.GetInt32() : 0;
+        Require(outputDim >= 0 && (long)outputDim * expertCount <= Array.MaxLength, $"its outputs have {outputDim} values.");
+        return outputDim;
     }
 
     /// <summary>Whether two descriptions of calibration data say the same.</summary>
@@ -153,6 +175,11 @@ internal static class ExpertStatisticsFile
         {
             writer.WriteStartObject();
             writer.WriteString("file", source.FileName);
+            if (source.DataSet is not null)
+            {
+                writer.WriteString("data_set", source.DataSet);
+            }
+
             writer.WriteString("sha256", source.Sha256);
             writer.WriteString("format", source.Format);
             writer.WriteNumber("weight", source.Weight);
@@ -195,6 +222,7 @@ internal static class ExpertStatisticsFile
             .. element.GetProperty("sources").EnumerateArray().Select(source => new CalibrationSource
             {
                 FileName = source.GetProperty("file").GetString() ?? "",
+                DataSet = source.TryGetProperty("data_set", out JsonElement dataSet) ? dataSet.GetString() : null,
                 Sha256 = source.GetProperty("sha256").GetString() ?? "",
                 Format = source.GetProperty("format").GetString() ?? "",
                 Weight = source.GetProperty("weight").GetDouble(),
@@ -209,7 +237,7 @@ internal static class ExpertStatisticsFile
     private static JsonElement? Optional(JsonElement element) =>
         element.ValueKind == JsonValueKind.Null ? null : element;
 
-    private static void WriteLayer(Utf8JsonWriter writer, LayerStatistics layer)
+    private static void WriteLayer(Utf8JsonWriter writer, LayerStatistics layer, bool hasOutputSums)
     {
         writer.WriteStartObject();
         writer.WriteNumber("layer", layer.LayerIndex);
@@ -220,7 +248,24 @@ internal static class ExpertStatisticsFile
             WriteArray(writer, name, values.Select(Shortest));
         }
 
+        if (hasOutputSums)
+        {
+            WriteOutputSums(writer, layer);
+        }
+
         writer.WriteEndObject();
+    }
+
+    // For each expert the bytes of its sum: nobody reads so many numbers, and digits would take twice the room.
+    private static void WriteOutputSums(Utf8JsonWriter writer, LayerStatistics layer)
+    {
+        writer.WriteStartArray("output_sum");
+        for (int expert = 0; expert < layer.ExpertCount; expert++)
+        {
+            writer.WriteBase64StringValue(MemoryMarshal.AsBytes(layer.GetOutputSum(expert)));
+        }
+
+        writer.WriteEndArray();
     }
 
     // A line for a list, so that people can find their way.
@@ -243,6 +288,26 @@ internal static class ExpertStatisticsFile
         {
             Fill(element, name, layer, values, value => value.TryGetDouble(out double sum) ? sum : null);
             Require(values.All(double.IsFinite), $"'{name}' of layer {layer.LayerIndex} holds a number beyond all bounds.");
+        }
+    }
+
+    private static void ReadOutputSums(JsonElement element, LayerStatistics layer)
+    {
+        JsonElement array = element.GetProperty("output_sum");
+        Require(
+            array.GetArrayLength() == layer.ExpertCount,
+            $"'output_sum' of layer {layer.LayerIndex} has {array.GetArrayLength()} entries for {layer.ExpertCount} experts.");
+        int expert = 0;
+        foreach (JsonElement value in array.EnumerateArray())
+        {
+            Span<double> sum = layer.OutputSum(expert);
+            Require(
+                value.TryGetBytesFromBase64(out byte[]? bytes) && bytes.Length == sum.Length * sizeof(double),
+                $"'output_sum' of layer {layer.LayerIndex} holds no {sum.Length} values in base64 for expert {expert}.");
+            MemoryMarshal.Cast<byte, double>(bytes).CopyTo(sum);
+            int broken = sum.IndexOfAnyExceptInRange(double.MinValue, double.MaxValue);
+            Require(broken < 0, $"'output_sum' of layer {layer.LayerIndex} holds a number beyond all bounds for expert {expert}.");
+            expert++;
         }
     }
 

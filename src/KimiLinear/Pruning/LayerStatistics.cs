@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 
 namespace KimiLinear.Pruning;
 
@@ -17,8 +18,12 @@ public sealed class LayerStatistics
     private readonly double[] _squaredGatedNormSums;
     private readonly double[] _maxNorms;
     private readonly double[] _maxActivations;
+    private readonly double[] _outputSums; // [E, D], or none
 
-    internal LayerStatistics(int layerIndex, int expertCount)
+    /// <param name="layerIndex">Which layer, counted from 0 over all layers.</param>
+    /// <param name="expertCount">The number of routed experts.</param>
+    /// <param name="outputDim">The number of values of an output; 0 where outputs are not summed up.</param>
+    internal LayerStatistics(int layerIndex, int expertCount, int outputDim = 0)
     {
         LayerIndex = layerIndex;
         _tokenCounts = new long[expertCount];
@@ -29,6 +34,7 @@ public sealed class LayerStatistics
         _squaredGatedNormSums = new double[expertCount];
         _maxNorms = new double[expertCount];
         _maxActivations = new double[expertCount];
+        _outputSums = new double[expertCount * outputDim];
     }
 
     /// <summary>Gets which layer it is, counted from 0 over all layers.</summary>
@@ -67,6 +73,45 @@ public sealed class LayerStatistics
     public IReadOnlyList<double> Saliencies =>
         [.. _gatedNormSums.Select((sum, expert) => _tokenCounts[expert] == 0 ? 0 : sum / _tokenCounts[expert])];
 
+    /// <summary>Gets the sum of an expert's outputs f over the tokens routed to it.</summary>
+    /// <param name="expert">Which expert, counted from 0.</param>
+    /// <returns>The sum; zeros for an expert without tokens. [D]</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such expert.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The observation has no sums of outputs: it was made without <see cref="ObservationOptions.SumsOutputs"/>.
+    /// </exception>
+    public ReadOnlySpan<double> GetOutputSum(int expert)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(expert);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(expert, ExpertCount);
+        return _outputSums.Length > 0 ? OutputSum(expert) : throw new InvalidOperationException(
+            $"The observation has no sums of outputs. Make it anew with {nameof(ObservationOptions)}."
+            + $"{nameof(ObservationOptions.SumsOutputs)} ('kimi observe --output-sums').");
+    }
+
+    /// <summary>
+    /// Makes the "pairwise expert frequency" of the published REAP program of the counts: for each pair of experts, the tokens of one
+    /// plus those of the other.
+    /// </summary>
+    /// <remarks>
+    /// Despite its name it does not tell how often two experts were visited by the same token. Published merging divides sums of distances
+    /// by it. It is no part of the file, since it follows from <see cref="TokenCounts"/>.
+    /// </remarks>
+    /// <returns>The sums, symmetric; on the diagonal, twice the tokens of an expert. [E, E]</returns>
+    public long[,] PairwiseFrequencies()
+    {
+        long[,] frequencies = new long[ExpertCount, ExpertCount];
+        for (int i = 0; i < ExpertCount; i++)
+        {
+            for (int j = 0; j < ExpertCount; j++)
+            {
+                frequencies[i, j] = _tokenCounts[i] + _tokenCounts[j];
+            }
+        }
+
+        return frequencies;
+    }
+
     /// <summary>Counts one token that was routed to an expert.</summary>
     internal void Record(int expert, double gate, double norm, double maxActivation)
     {
@@ -90,6 +135,26 @@ public sealed class LayerStatistics
         _maxActivations[expert] = Math.Max(_maxActivations[expert], maxActivation);
     }
 
+    /// <summary>Adds one output of an expert to its sum.</summary>
+    internal void AddOutput(int expert, ReadOnlySpan<float> output)
+    {
+        Span<double> sum = OutputSum(expert);
+        int d = 0;
+        for (; d <= output.Length - Vector<float>.Count; d += Vector<float>.Count)
+        {
+            Vector.Widen(new Vector<float>(output[d..]), out Vector<double> low, out Vector<double> high);
+            Span<double> first = sum[d..];
+            Span<double> second = first[Vector<double>.Count..];
+            (new Vector<double>(first) + low).CopyTo(first);
+            (new Vector<double>(second) + high).CopyTo(second);
+        }
+
+        for (; d < output.Length; d++)
+        {
+            sum[d] += output[d];
+        }
+    }
+
     internal void Add(LayerStatistics other)
     {
         for (int i = 0; i < ExpertCount; i++)
@@ -102,6 +167,11 @@ public sealed class LayerStatistics
             _squaredGatedNormSums[i] += other._squaredGatedNormSums[i];
             _maxNorms[i] = Math.Max(_maxNorms[i], other._maxNorms[i]);
             _maxActivations[i] = Math.Max(_maxActivations[i], other._maxActivations[i]);
+        }
+
+        for (int i = 0; i < _outputSums.Length; i++)
+        {
+            _outputSums[i] += other._outputSums[i];
         }
     }
 
@@ -119,4 +189,11 @@ public sealed class LayerStatistics
 
     /// <summary>The counts, to be filled.</summary>
     internal long[] TokenCountArray => _tokenCounts;
+
+    /// <summary>The sum of an expert's outputs, to be filled; empty where outputs are not summed up. [D]</summary>
+    internal Span<double> OutputSum(int expert)
+    {
+        int outputDim = _outputSums.Length / ExpertCount;
+        return _outputSums.AsSpan(expert * outputDim, outputDim);
+    }
 }

@@ -49,7 +49,7 @@ internal sealed class Observation
     /// <exception cref="IOException">The result is there and was made of something else, or a file cannot be written.</exception>
     public ExpertStatistics Run(Way way)
     {
-        ExpertStatistics fresh = new(Model, _options.GateMode, SparseLayers);
+        ExpertStatistics fresh = new(Model, _options.GateMode, SparseLayers, _options.SumsOutputs ? Config.HiddenDim : 0);
         if (_options.ResultPath is not { } path)
         {
             way(new ObservationState(0, 0, fresh), null);
@@ -97,6 +97,7 @@ internal sealed class Observation
         ExpertStatistics finished = ExpertStatistics.Load(path);
         bool isSame = finished.Model with { Name = Model.Name } == Model
             && finished.GateMode == _options.GateMode
+            && finished.HasOutputSums == _options.SumsOutputs
             && finished.Calibration is [CalibrationSummary summary]
             && ExpertStatisticsFile.AreEqual(summary, Data.Summary);
         if (!isSame)
@@ -115,7 +116,8 @@ internal sealed class Observation
         StringBuilder text = new();
         _ = text.Append(
             CultureInfo.InvariantCulture,
-            $"{Model.Fingerprint} {_options.GateMode} {_options.StepTokens} {isLayerWise} {Data.Summary.TokenHash}\n");
+            $"{Model.Fingerprint} {_options.GateMode} {_options.StepTokens} {isLayerWise} {Data.Summary.TokenHash} "
+            + $"{_options.SumsOutputs}\n");
         foreach (StoredTensor tensor in checkpoint.Tensors.OrderBy(tensor => tensor.Name, StringComparer.Ordinal))
         {
             _ = text.Append(CultureInfo.InvariantCulture, $"{tensor.Name} {tensor.DataType} {tensor.Shape}\n");

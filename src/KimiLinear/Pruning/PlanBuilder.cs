@@ -27,6 +27,13 @@ internal sealed class PlanBuilder
                 CultureInfo.InvariantCulture, $"The ratio of experts to drop must be above 0 and below 1, but is {options.Ratio}."));
         }
 
+        if (options.Criterion == PruningCriterion.EanCa && !statistics.HasOutputSums)
+        {
+            throw Refuse($"The criterion '{PruningCriterionName.Of(options.Criterion)}' needs the sums of the experts' outputs, which this "
+                + $"observation lacks. Make it anew with {nameof(ObservationOptions)}.{nameof(ObservationOptions.SumsOutputs)} ('kimi "
+                + "observe --output-sums'), or choose another criterion.");
+        }
+
         RequireLayers(options.KeptExpertCountByLayer.Keys.Concat(options.ProtectedExperts.Keys));
         _superExperts = SuperExperts.Find(statistics, options.SuperExperts);
     }

@@ -42,4 +42,10 @@ public enum PruningCriterion
 
     /// <summary>c as a part of all tokens: the same order as <see cref="Frequency"/>.</summary>
     Probability,
+
+    /// <summary>
+    /// ‖Σ f‖ / c, f being the output itself: the norm of the mean output ("characteristic activation"). It needs an observation with
+    /// <see cref="ObservationOptions.SumsOutputs"/>.
+    /// </summary>
+    EanCa,
 }

@@ -17,6 +17,7 @@ public static class PruningCriterionName
         [PruningCriterion.WeightedEanSumL2] = "weighted-ean-sum-l2",
         [PruningCriterion.MeanSquaredNorm] = "mean-squared-norm",
         [PruningCriterion.Probability] = "probability",
+        [PruningCriterion.EanCa] = "ean-ca",
     };
 
     /// <summary>Gets the names there are.</summary>

@@ -5,6 +5,7 @@ using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
 using KimiLinear.Model;
 using KimiLinear.Pruning;
+using KimiLinear.Tensors;
 using KimiLinear.Tests.Checkpoints;
 using KimiLinear.Tests.TestSupport;
 using Xunit;
@@ -45,6 +46,26 @@ public sealed class CheckpointPrunerTests
         float[] logits = Logits(target.File("pruned"));
 
         TensorAssert.Identical(logits, Logits(target.File("masked")), folder);
+    }
+
+    /// <summary>llm-compressor's vector: with two groups of four, one of each goes, and every bias stays with its expert.</summary>
+    [Fact]
+    public void Prune_NumberedBiases_StayWithTheirExperts()
+    {
+        using TemporaryFolder folder = new();
+        string source = folder.File("numbered");
+        MaskedModel.Write(Golden.Model("plain"), source, (_, bias) => Enumerable.Range(0, 8).ToList().ForEach(i => bias[i] = i));
+
+        CheckpointPruner.Prune(source, folder.File("pruned"), TestPlans.Of(source, _ => [1, 2, 3, 5, 6, 7]));
+
+        using Checkpoint pruned = Checkpoint.Open(folder.File("pruned"));
+        foreach (int layer in (int[])[1, 2, 3])
+        {
+            float[] bias = new float[6];
+            StoredValues.CopyTo(
+                pruned.Get(WeightNames.InLayer(layer, WeightNames.SparseMoe.ScoreCorrectionBias)), bias);
+            Assert.Equal([1, 2, 3, 5, 6, 7], bias);
+        }
     }
 
     [Theory]

@@ -208,11 +208,27 @@ public sealed class ExpertMergerTests
 
         Assert.Contains("needs plain numbers", Assert.Throws<NotSupportedException>(
             () => ExpertMerger.Merge(folder.File("packed"), folder.File("merged"), data, options)).Message, StringComparison.Ordinal);
+        Assert.Contains("is a GGUF file", Assert.Throws<NotSupportedException>(() => ExpertMerger.Merge(
+            Path.Combine(Golden.Root, "gguf", "bf16.gguf"), folder.File("merged"), data, options)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(
             () => ExpertMerger.Merge(Golden.TinyModel, folder.File("merged"), data, options with { Ratio = 0.01m }));
         Assert.Throws<IOException>(() => ExpertMerger.Merge(Golden.TinyModel, folder.Path, data, options));
 
         Assert.Equal([folder.File("packed")], Directory.GetFileSystemEntries(folder.Path));
+    }
+
+    [Fact]
+    public void Merge_Cancelled_LeavesNothing()
+    {
+        using TemporaryFolder folder = new();
+        using CancellationTokenSource cancel = new();
+        Callback<ObservationProgress> stop = new(_ => cancel.Cancel());
+        MergeOptions options = new() { Ratio = 0.3m, StepTokens = 5 };
+
+        Assert.ThrowsAny<OperationCanceledException>(() => ExpertMerger.Merge(
+            Golden.TinyModel, folder.File("merged"), CalibrationTokens.FromSequences([Prompt]), options, stop, cancel.Token));
+
+        Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
     }
 
     private static long[] Visits(int layer)

@@ -21,7 +21,7 @@ public sealed class ExpertObserverTests
         using TemporaryFolder folder = new();
         using KimiLinearModel model = KimiLinearModel.Load(Golden.Model(name), OnCpu());
         CalibrationTokens data = Documents(expected.InputIds, 7, 64, 3, 150, 1);
-        ObservationOptions options = new() { StepTokens = 50 };
+        ObservationOptions options = new() { StepTokens = 50, SumsOutputs = true };
         string whole = folder.File("whole.json");
         string layerWise = folder.File("layers.json");
 
@@ -36,8 +36,9 @@ public sealed class ExpertObserverTests
     public void Observe_OtherNumbersOfThreads_GiveTheSameBits()
     {
         CalibrationTokens data = PlainDocuments();
-        ExpertStatistics one = Observe("plain", data, new ObservationOptions(), OnCpu(1));
-        ExpertStatistics three = Observe("plain", data, new ObservationOptions(), OnCpu(3));
+        ObservationOptions options = new() { SumsOutputs = true };
+        ExpertStatistics one = Observe("plain", data, options, OnCpu(1));
+        ExpertStatistics three = Observe("plain", data, options, OnCpu(3));
 
         StatisticsAssert.Identical(one, three);
     }
@@ -48,25 +49,61 @@ public sealed class ExpertObserverTests
     {
         using GoldenExpectation expected = new(name);
         CalibrationTokens data = Documents(expected.InputIds, 7, 64, 3, 150, 1);
-        ExpertStatistics whole = Observe(name, data, new ObservationOptions { StepTokens = 1000 }, OnCpu());
+        ExpertStatistics whole = Observe(name, data, new ObservationOptions { StepTokens = 1000, SumsOutputs = true }, OnCpu());
 
         foreach (int stepTokens in (int[])[1, 17, 64])
         {
-            ExpertStatistics cut = Observe(name, data, new ObservationOptions { StepTokens = stepTokens }, OnCpu());
+            ExpertStatistics cut = Observe(
+                name, data, new ObservationOptions { StepTokens = stepTokens, SumsOutputs = true }, OnCpu());
 
             StatisticsAssert.Close(whole, cut, Rounding);
         }
+    }
+
+    /// <summary>One sequence after the other, or all of them at once: the size of a group changes nothing but the rounding.</summary>
+    [Fact]
+    public void ObserveLayerWise_OtherGroups_DifferByRounding()
+    {
+        using TemporaryFolder folder = new();
+        CalibrationTokens data = CalibrationTokens.FromSequences([[1, 2, 3], [4, 5], [6, 7, 8]]);
+        ExpertStatistics whole = Observe("plain", data, new ObservationOptions(), OnCpu());
+
+        foreach (int stepTokens in (int[])[1, 3, 5, 1000])
+        {
+            ObservationOptions options = new() { StepTokens = stepTokens, ResultPath = folder.File($"{stepTokens}.json") };
+
+            StatisticsAssert.Close(whole, ExpertObserver.ObserveLayerWise(Golden.Model("plain"), data, options, OnCpu()), Rounding);
+        }
+    }
+
+    /// <summary>A layer without a router is passed through and not observed, and keeps its number; five tokens are five.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Observe_DenseFirstLayer_IsLeftOut(bool layerWise)
+    {
+        using TemporaryFolder folder = new();
+        CalibrationTokens data = CalibrationTokens.FromSequences([[1, 2, 3], [4, 5]]);
+        ObservationOptions options = new() { ResultPath = folder.File("OBS.json") };
+
+        ExpertStatistics statistics = layerWise
+            ? ExpertObserver.ObserveLayerWise(Golden.Model("grouped"), data, options, OnCpu())
+            : Observe("grouped", data, options, OnCpu());
+
+        Assert.Equal([1, 2], statistics.Layers.Select(layer => layer.LayerIndex));
+        Assert.All(statistics.Layers, layer => Assert.Equal(5 * 4, layer.TokenCounts.Sum()));
+        Assert.Equal(5, statistics.TokenCount);
     }
 
     [Fact]
     public void Add_ObservationsOfParts_AreThatOfAll()
     {
         CalibrationTokens data = PlainDocuments();
-        ExpertStatistics all = Observe("plain", data, new ObservationOptions(), OnCpu());
-        ExpertStatistics sum = Observe(
-            "plain", CalibrationTokens.FromSequences([.. data.Sequences.Take(2)]), new ObservationOptions(), OnCpu());
+        ObservationOptions options = new() { SumsOutputs = true };
+        ExpertStatistics all = Observe("plain", data, options, OnCpu());
+        ExpertStatistics sum = Observe("plain", CalibrationTokens.FromSequences([.. data.Sequences.Take(2)]), options, OnCpu());
 
-        sum.Add(Observe("plain", CalibrationTokens.FromSequences([.. data.Sequences.Skip(2)]), new ObservationOptions(), OnCpu()));
+        sum.Add(Observe("plain", CalibrationTokens.FromSequences([.. data.Sequences.Skip(2)]), options, OnCpu()));
 
         StatisticsAssert.Close(all, sum, 1e-12);
         Assert.Equal(all.TokenCount, sum.TokenCount);
@@ -109,7 +146,13 @@ public sealed class ExpertObserverTests
         void Run(string path, int stepLimit)
         {
             using CancellationTokenSource source = new();
-            ObservationOptions options = new() { StepTokens = 40, ResultPath = path, SaveInterval = TimeSpan.Zero };
+            ObservationOptions options = new()
+            {
+                StepTokens = 40,
+                SumsOutputs = true,
+                ResultPath = path,
+                SaveInterval = TimeSpan.Zero,
+            };
             CountingProgress progress = new(stepLimit, source);
             if (layerWise)
             {
@@ -128,10 +171,11 @@ public sealed class ExpertObserverTests
     {
         using TemporaryFolder folder = new();
         ModelLoadOptions onTorch = new() { Device = ComputeDevice.TorchCpu, ThreadCount = 1 };
-        ExpertStatistics whole = Observe("plain", PlainDocuments(), new ObservationOptions(), onTorch);
+        ObservationOptions options = new() { SumsOutputs = true };
+        ExpertStatistics whole = Observe("plain", PlainDocuments(), options, onTorch);
 
         ExpertStatistics layerWise = ExpertObserver.ObserveLayerWise(
-            Golden.Model("plain"), PlainDocuments(), new ObservationOptions { ResultPath = folder.File("OBS.json") }, onTorch);
+            Golden.Model("plain"), PlainDocuments(), options with { ResultPath = folder.File("OBS.json") }, onTorch);
 
         StatisticsAssert.Close(whole, layerWise, Rounding);
     }
@@ -198,6 +242,49 @@ public sealed class ExpertObserverTests
 
         Assert.Contains("holds something else", exception.Message);
         Assert.Equal("mine", File.ReadAllText(Path.Combine(path + ".partial", "mine.txt")));
+    }
+
+    /// <summary>What is there with sums of outputs is not taken for what was asked for without, nor the other way round.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Observe_OutputSumsOfAnotherCall_AreAnotherObservation(bool sumsOutputs)
+    {
+        using TemporaryFolder folder = new();
+        ObservationOptions options = new() { SumsOutputs = sumsOutputs, ResultPath = folder.File("OBS.json") };
+        CalibrationTokens data = PlainDocuments();
+        Assert.Equal(sumsOutputs, Observe("plain", data, options, OnCpu()).HasOutputSums);
+
+        IOException exception = Assert.Throws<IOException>(
+            () => Observe("plain", data, options with { SumsOutputs = !sumsOutputs }, OnCpu()));
+
+        Assert.Contains("holds another observation", exception.Message);
+        Assert.Equal(sumsOutputs, Observe("plain", data, options, OnCpu()).HasOutputSums);
+    }
+
+    [Fact]
+    public void Observe_BegunWithOutputSums_IsNotGoneOnWithWithout()
+    {
+        using TemporaryFolder folder = new();
+        using CancellationTokenSource source = new();
+        ObservationOptions options = new()
+        {
+            StepTokens = 40,
+            SumsOutputs = true,
+            ResultPath = folder.File("OBS.json"),
+            SaveInterval = TimeSpan.Zero,
+        };
+        using KimiLinearModel model = KimiLinearModel.Load(Golden.Model("plain"), OnCpu());
+        CalibrationTokens data = PlainDocuments();
+        Assert.Throws<OperationCanceledException>(
+            () => ExpertObserver.Observe(model, data, options, new CountingProgress(6, source), source.Token));
+        Assert.True(File.Exists(folder.File("OBS.json.partial/progress.json")));
+
+        PruningFileException exception = Assert.Throws<PruningFileException>(
+            () => ExpertObserver.Observe(model, data, options with { SumsOutputs = false }));
+
+        Assert.Contains("holds a part of another observation", exception.Message);
+        Assert.True(ExpertObserver.Observe(model, data, options).HasOutputSums);
     }
 
     [Fact]

@@ -73,6 +73,7 @@ public sealed class ExpertRecorderTests
         LayerStatistics layer = Record(config, GateMode.RepoLiteral, [2, 1, 4, 0], [0, 0], [[5, 2], [13, 17]], [[4, 2], [12, 15]]);
 
         Assert.Equal([2, 0], layer.TokenCounts);
+        Assert.Equal(new long[,] { { 4, 2 }, { 2, 0 } }, layer.PairwiseFrequencies());
         StatisticsAssert.Close([18, 0], layer.NormSums, Digits, "norm sums");
         StatisticsAssert.Close([1.7130724, 0], layer.GateSums, Digits, "gate sums");
         StatisticsAssert.Close([16.4214722, 0], layer.GatedNormSums, Digits, "gated norm sums");
@@ -97,6 +98,7 @@ public sealed class ExpertRecorderTests
             [[4, 6, 1], [15, 1, 24]]);
 
         Assert.Equal([2, 1, 1], layer.TokenCounts);
+        Assert.Equal(new long[,] { { 4, 3, 3 }, { 3, 2, 2 }, { 3, 2, 2 } }, layer.PairwiseFrequencies());
         StatisticsAssert.Close([22, 6, 25], layer.NormSums, Digits, "norm sums");
         StatisticsAssert.Close(gatedNormSums, layer.GatedNormSums, Digits, "gated norm sums");
         StatisticsAssert.Close([15, 6, 24], layer.MaxActivations, Digits, "largest values");
@@ -115,6 +117,73 @@ public sealed class ExpertRecorderTests
         StatisticsAssert.Close([1.15, 0.8, 2, 0], layer.Saliencies, Digits, "saliencies");
         StatisticsAssert.Close([10, 4, 16, 0], layer.SquaredNormSums, Digits, "squared norm sums");
         StatisticsAssert.Close([3.49, 0.64, 4, 0], layer.SquaredGatedNormSums, Digits, "squared gated norm sums");
+    }
+
+    /// <summary>Tokens that visit one expert each: the sums follow from the counts, and no pair was ever visited together.</summary>
+    [Fact]
+    public void PairwiseFrequencies_OneExpertPerToken_IsTheVector()
+    {
+        LayerStatistics mostlyFirst = Visited(0, 1, 0);
+        LayerStatistics mostlySecond = Visited(1, 0, 1);
+
+        Assert.Equal(new long[,] { { 4, 3 }, { 3, 2 } }, mostlyFirst.PairwiseFrequencies());
+        Assert.Equal(new long[,] { { 2, 3 }, { 3, 4 } }, mostlySecond.PairwiseFrequencies());
+        mostlyFirst.Add(mostlySecond);
+        Assert.Equal(new long[,] { { 6, 6 }, { 6, 6 } }, mostlyFirst.PairwiseFrequencies());
+
+        static LayerStatistics Visited(params int[] experts)
+        {
+            LayerStatistics layer = new(layerIndex: 1, expertCount: 2);
+            foreach (int expert in experts)
+            {
+                layer.Record(expert, gate: 1, norm: 1, maxActivation: 1);
+            }
+
+            return layer;
+        }
+    }
+
+    /// <summary>The outputs of the vectors above: two tokens at the first expert; then two of two experts each.</summary>
+    [Fact]
+    public void AddOutput_OutputsOfTheVectors_SumsThemUp()
+    {
+        LayerStatistics one = new(layerIndex: 1, expertCount: 2, outputDim: 2);
+        one.AddOutput(0, [3, 4]);
+        one.AddOutput(0, [5, 12]);
+        LayerStatistics two = new(layerIndex: 1, expertCount: 3, outputDim: 2);
+        two.AddOutput(0, [3, 4]);
+        two.AddOutput(1, [0, 6]);
+        two.AddOutput(2, [7, 24]);
+        two.AddOutput(0, [8, 15]);
+
+        Assert.Equal([8, 16], one.GetOutputSum(0).ToArray());
+        Assert.Equal([0, 0], one.GetOutputSum(1).ToArray());
+        Assert.Equal([11, 19], two.GetOutputSum(0).ToArray());
+        Assert.Equal([0, 6], two.GetOutputSum(1).ToArray());
+        Assert.Equal([7, 24], two.GetOutputSum(2).ToArray());
+        Assert.Throws<ArgumentOutOfRangeException>(() => two.GetOutputSum(3).Length);
+        Assert.Contains("--output-sums", Assert.Throws<InvalidOperationException>(
+            () => new LayerStatistics(layerIndex: 1, expertCount: 2).GetOutputSum(0).Length).Message);
+    }
+
+    /// <summary>Lengths around those of vectors: every value gets into its own sum, in float64.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(16)]
+    [InlineData(35)]
+    public void AddOutput_AnyLength_AddsEveryValueInDoublePrecision(int length)
+    {
+        LayerStatistics layer = new(layerIndex: 1, expertCount: 3, length);
+        float[] large = [.. Enumerable.Range(1, length).Select(i => 1e8f * i)];
+        float[] small = [.. Enumerable.Range(1, length).Select(i => 0.5f * i)];
+
+        layer.AddOutput(1, large);
+        layer.AddOutput(1, small);
+
+        Assert.Equal(Enumerable.Range(0, length).Select(i => (double)large[i] + small[i]), layer.GetOutputSum(1).ToArray());
+        Assert.All(layer.GetOutputSum(0).ToArray(), value => Assert.Equal(0, value));
+        Assert.All(layer.GetOutputSum(2).ToArray(), value => Assert.Equal(0, value));
     }
 
     [Fact]

@@ -42,6 +42,58 @@ public sealed class ExpertStatisticsTests
         Assert.Equal(File.ReadAllBytes(folder.File("a.json")), File.ReadAllBytes(folder.File("b.json")));
     }
 
+    [Fact]
+    public void Load_WhatWasSavedWithOutputSums_IsTheSame()
+    {
+        using TemporaryFolder folder = new();
+        ExpertStatistics saved = WithOutputSums();
+        saved.Save(folder.File("a.json"));
+
+        ExpertStatistics loaded = ExpertStatistics.Load(folder.File("a.json"));
+        loaded.Save(folder.File("b.json"));
+
+        Assert.True(loaded.HasOutputSums);
+        StatisticsAssert.Identical(saved, loaded);
+        Assert.Equal([4.1f, -1e30f, 1e-40f], loaded.GetLayer(1).GetOutputSum(2).ToArray().Select(value => (float)value));
+        Assert.Equal([0, 0, 0], loaded.GetLayer(2).GetOutputSum(0).ToArray());
+        Assert.Equal(File.ReadAllBytes(folder.File("a.json")), File.ReadAllBytes(folder.File("b.json")));
+    }
+
+    [Theory]
+    [InlineData("\"output_dim\": 3", "\"output_dim\": 4", "'output_sum' of layer 1 holds no 4 values in base64 for expert 0")]
+    [InlineData("\"output_dim\": 3", "\"output_dim\": -3", "its outputs have -3 values")]
+    [InlineData("\"output_dim\": 3", "\"output_dim\": 2000000000", "its outputs have 2000000000 values")]
+    [InlineData("\"output_sum\": [", "\"output_sum\": [\"AAAA\",", "'output_sum' of layer 1 has 4 entries for 3 experts")]
+    [InlineData("\"output_sum\": [", "\"output_sums\": [", "The given key was not present")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAA*AAA", "in base64 for expert")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAA+H8AAAAAAAAAAAAAAAAAAAAA", "beyond all bounds for expert")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAA8P8AAAAAAAAAAAAAAAAAAAAA", "beyond all bounds for expert")]
+    public void Load_DamagedOutputSums_SaysWhere(string found, string replacement, string problem)
+    {
+        using TemporaryFolder folder = new();
+        string path = folder.File("a.json");
+        WithOutputSums().Save(path);
+        string text = File.ReadAllText(path);
+        int place = text.IndexOf(found, StringComparison.Ordinal);
+        File.WriteAllText(path, text[..place] + replacement + text[(place + found.Length)..]);
+
+        PruningFileException exception = Assert.Throws<PruningFileException>(() => ExpertStatistics.Load(path));
+
+        Assert.Contains(problem, exception.Message);
+    }
+
+    [Fact]
+    public void Add_OutputSumsInOneOnly_IsRefused()
+    {
+        ExpertStatistics with = WithOutputSums();
+        ExpertStatistics without = Sample();
+
+        Assert.Contains("with and without sums of outputs", Assert.Throws<ArgumentException>(() => with.Add(without)).Message);
+        Assert.Contains("--output-sums", Assert.Throws<ArgumentException>(() => without.Add(with)).Message);
+        StatisticsAssert.Identical(WithOutputSums(), with);
+        StatisticsAssert.Identical(Sample(), without);
+    }
+
     [Theory]
     [MemberData(nameof(Damages))]
     public void Load_DamagedFile_SaysWhere(string found, string replacement, string problem)
@@ -105,6 +157,19 @@ public sealed class ExpertStatisticsTests
         StatisticsAssert.Identical(Sample(), statistics);
     }
 
+    private static ExpertStatistics WithOutputSums()
+    {
+        ExpertStatistics statistics = new(Model, GateMode.Model, [1, 2], outputDim: 3);
+        foreach (LayerStatistics layer in statistics.Layers)
+        {
+            layer.Record(2, 0.2, 5, 4);
+        }
+
+        statistics.GetLayer(1).AddOutput(2, [1.1f, -1e30f, 0]);
+        statistics.GetLayer(1).AddOutput(2, [3, 0, 1e-40f]);
+        return statistics;
+    }
+
     private static ExpertStatistics Sample()
     {
         ExpertStatistics statistics = new(Model, GateMode.Model, [1, 2]);
@@ -119,6 +184,7 @@ public sealed class ExpertStatisticsTests
                 new CalibrationSource
                 {
                     FileName = "größe.jsonl",
+                    DataSet = "größe[x](train):3",
                     Sha256 = "00ff",
                     Format = "messages, text",
                     Weight = 2.5,

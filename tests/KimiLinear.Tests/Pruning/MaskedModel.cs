@@ -6,10 +6,15 @@ using Xunit;
 
 namespace KimiLinear.Tests.Pruning;
 
-/// <summary>A copy of a model in which the experts that a plan drops can never be chosen; everything else is as it was.</summary>
+/// <summary>A copy of a model with other biases of its routers; everything else is as it was.</summary>
 internal static class MaskedModel
 {
-    public static void Write(string sourcePath, string target, PruningPlan plan)
+    /// <summary>Experts that a plan drops can never be chosen.</summary>
+    public static void Write(string sourcePath, string target, PruningPlan plan) =>
+        Write(sourcePath, target, (layer, bias) => Mask(bias, plan.Layers.Single(candidate => candidate.LayerIndex == layer).KeptExperts));
+
+    /// <summary>The biases of each sparse layer are changed in place.</summary>
+    public static void Write(string sourcePath, string target, Action<int, float[]> change)
     {
         Directory.CreateDirectory(target);
         File.Copy(Path.Combine(sourcePath, "config.json"), Path.Combine(target, "config.json"));
@@ -22,7 +27,7 @@ internal static class MaskedModel
 
         foreach (StoredTensor tensor in source.Tensors)
         {
-            writer.Write(tensor.Name, IsBias(tensor) ? Mask(tensor, plan) : Bytes(tensor));
+            writer.Write(tensor.Name, IsBias(tensor) ? Change(tensor, change) : Bytes(tensor));
         }
 
         writer.Complete();
@@ -31,18 +36,21 @@ internal static class MaskedModel
     private static bool IsBias(StoredTensor tensor) =>
         tensor.Name.EndsWith(WeightNames.SparseMoe.ScoreCorrectionBias, StringComparison.Ordinal);
 
-    private static byte[] Mask(StoredTensor tensor, PruningPlan plan)
+    private static byte[] Change(StoredTensor tensor, Action<int, float[]> change)
     {
         float[] bias = new float[tensor.Shape.ElementCount];
         StoredValues.CopyTo(tensor, bias);
         Assert.True(WeightNames.TryParseLayer(tensor.Name, out int layer, out _));
-        IReadOnlyList<int> kept = plan.Layers.Single(candidate => candidate.LayerIndex == layer).KeptExperts;
+        change(layer, bias);
+        return MemoryMarshal.AsBytes(bias.AsSpan()).ToArray();
+    }
+
+    private static void Mask(float[] bias, IReadOnlyList<int> kept)
+    {
         foreach (int expert in Enumerable.Range(0, bias.Length).Except(kept))
         {
             bias[expert] = float.NegativeInfinity;
         }
-
-        return MemoryMarshal.AsBytes(bias.AsSpan()).ToArray();
     }
 
     private static unsafe byte[] Bytes(StoredTensor tensor) =>

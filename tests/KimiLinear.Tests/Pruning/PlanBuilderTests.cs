@@ -72,6 +72,49 @@ public sealed class PlanBuilderTests
         Assert.Equal(PruningCriterionName.Of(criterion), plan.Criterion);
     }
 
+    /// <summary>The outputs of the same case: the mean of those of the first expert is (5.5, 9.5).</summary>
+    [Fact]
+    public void Create_MeanOutputs_MatchesTheVector()
+    {
+        ExpertStatistics statistics = new(new ObservedModel("m", "", 4, 2, 1, 1), GateMode.Model, [1], outputDim: 2);
+        LayerStatistics layer = statistics.GetLayer(1);
+        foreach ((int expert, float[] output) in new (int, float[])[] { (0, [3, 4]), (1, [0, 6]), (2, [7, 24]), (0, [8, 15]) })
+        {
+            layer.Record(expert, gate: 0.5, norm: 1, maxActivation: 1);
+            layer.AddOutput(expert, output);
+        }
+
+        PruningPlan plan = PruningPlan.Create(
+            statistics, new PruningOptions { Criterion = PruningCriterion.EanCa, KeptExpertCount = 2 });
+
+        AssertClose([10.9772492, 6, 25, 0], plan.Layers[0].Scores, 1e-6);
+        Assert.Equal([0, 2], plan.Layers[0].KeptExperts);
+        Assert.Equal("ean-ca", plan.Criterion);
+        Assert.Equal(PruningCriterion.EanCa, PruningCriterionName.Parse("ean-ca"));
+    }
+
+    /// <summary>Outputs that point apart cancel in their mean, however large they are: that is what tells it from the mean norm.</summary>
+    [Fact]
+    public void Create_OppositeOutputs_HaveNoMean()
+    {
+        ExpertStatistics statistics = new(new ObservedModel("m", "", 3, 1, 1, 1), GateMode.Model, [1], outputDim: 2);
+        LayerStatistics layer = statistics.GetLayer(1);
+        foreach ((int expert, float[] output) in new (int, float[])[] { (0, [3, 4]), (0, [-3, -4]), (1, [1, 0]), (2, [0, 2]) })
+        {
+            layer.Record(expert, gate: 1, norm: Math.Sqrt(output.Sum(value => value * value)), maxActivation: 1);
+            layer.AddOutput(expert, output);
+        }
+
+        PruningPlan apart = PruningPlan.Create(
+            statistics, new PruningOptions { Criterion = PruningCriterion.EanCa, KeptExpertCount = 2 });
+        PruningPlan norms = PruningPlan.Create(
+            statistics, new PruningOptions { Criterion = PruningCriterion.EanMean, KeptExpertCount = 2 });
+
+        Assert.Equal([0, 1, 2], apart.Layers[0].Scores);
+        Assert.Equal([1, 2], apart.Layers[0].KeptExperts);
+        Assert.Equal([0, 2], norms.Layers[0].KeptExperts);
+    }
+
     /// <summary>Masked tokens leave an expert without any: it scores 0 and goes first, as reap.md's case A.</summary>
     [Fact]
     public void Create_ExpertWithoutTokens_GoesFirst()
@@ -252,6 +295,11 @@ public sealed class PlanBuilderTests
 
     public static TheoryData<PruningOptions, string> Impossible { get; } = new()
     {
+        {
+            new PruningOptions { Ratio = 0.5m, Criterion = PruningCriterion.EanCa },
+            "The criterion 'ean-ca' needs the sums of the experts' outputs, which this observation lacks. Make it anew with "
+            + "ObservationOptions.SumsOutputs ('kimi observe --output-sums')"
+        },
         { new PruningOptions(), "must be said in one way" },
         { new PruningOptions { Ratio = 0.5m, KeptExpertCount = 3 }, "must be said in one way" },
         { new PruningOptions { Ratio = 0m }, "must be above 0 and below 1, but is 0." },

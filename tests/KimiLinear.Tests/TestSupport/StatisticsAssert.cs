@@ -12,6 +12,7 @@ internal static class StatisticsAssert
     public static void Close(ExpertStatistics expected, ExpertStatistics actual, double tolerance)
     {
         Assert.Equal(expected.Layers.Select(layer => layer.LayerIndex), actual.Layers.Select(layer => layer.LayerIndex));
+        Assert.Equal(expected.OutputDim, actual.OutputDim);
         Assert.True(expected.Layers.Sum(layer => layer.TokenCounts.Sum()) > 0);
         foreach ((LayerStatistics one, LayerStatistics other) in expected.Layers.Zip(actual.Layers))
         {
@@ -21,6 +22,31 @@ internal static class StatisticsAssert
             {
                 Close(sums.Value, others.Value, tolerance, $"{sums.Key} of layer {one.LayerIndex}");
             }
+
+            if (expected.HasOutputSums)
+            {
+                CloseOutputSums(one, other, tolerance);
+            }
+        }
+    }
+
+    // Outputs of opposite signs cancel, so a sum of vectors is only as exact as the sum of their norms allows.
+    private static void CloseOutputSums(LayerStatistics expected, LayerStatistics actual, double tolerance)
+    {
+        for (int expert = 0; expert < expected.ExpertCount; expert++)
+        {
+            ReadOnlySpan<double> sum = expected.GetOutputSum(expert);
+            ReadOnlySpan<double> other = actual.GetOutputSum(expert);
+            double squares = 0;
+            for (int d = 0; d < sum.Length; d++)
+            {
+                squares += (sum[d] - other[d]) * (sum[d] - other[d]);
+            }
+
+            Assert.True(
+                Math.Sqrt(squares) <= tolerance * expected.NormSums[expert],
+                $"output sum of layer {expected.LayerIndex}, expert {expert}: {Math.Sqrt(squares):E2} apart, with norms that sum to "
+                + $"{expected.NormSums[expert]:E2}");
         }
     }
 

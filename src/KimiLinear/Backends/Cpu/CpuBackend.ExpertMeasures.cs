@@ -34,6 +34,11 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         job.Outputs = _expertOutputs.Get((long)visits * Config.HiddenDim);
         Run(ref job, multiplications / 2);
 
+        if (observer.WantsOutputs)
+        {
+            TellOutputs(job, layerIndex, observer);
+        }
+
         double[] norms = new double[visits];
         float[] maxima = new float[visits];
         fixed (double* norm = norms)
@@ -51,6 +56,18 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         }
 
         observer.OnMeasured(layerIndex, norms, maxima);
+    }
+
+    private void TellOutputs(in ExpertsJob job, int layerIndex, IExpertObserver observer)
+    {
+        for (int expert = 0; expert < Config.ExpertCount; expert++)
+        {
+            for (int visit = job.Starts[expert]; visit < job.Starts[expert + 1]; visit++)
+            {
+                observer.OnOutput(
+                    layerIndex, expert, new ReadOnlySpan<float>(job.Outputs + ((long)visit * Config.HiddenDim), Config.HiddenDim));
+            }
+        }
     }
 
     private void Reroute(ref ExpertsJob job, ReadOnlySpan<int> experts, int tokenCount)

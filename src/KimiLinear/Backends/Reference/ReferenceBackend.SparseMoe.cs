@@ -50,7 +50,12 @@ internal sealed unsafe partial class ReferenceBackend
             float[] maxima = new float[watched.Length];
             for (int i = 0; i < watched.Length; i++)
             {
-                (norms[i], maxima[i]) = OutputMeasure.Of(ExpertOutput(weights, watched[i], normedRows[i / active]));
+                float[] output = ExpertOutput(weights, watched[i], normedRows[i / active]);
+                (norms[i], maxima[i]) = OutputMeasure.Of(output);
+                if (expertObserver.WantsOutputs)
+                {
+                    expertObserver.OnOutput(layerIndex, watched[i], output);
+                }
             }
 
             expertObserver.OnMeasured(layerIndex, norms, maxima);

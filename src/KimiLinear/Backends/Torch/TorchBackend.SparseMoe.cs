@@ -69,8 +69,14 @@ internal sealed partial class TorchBackend
     {
         double[] norms = new double[experts.Length];
         float[] maxima = new float[experts.Length];
-        VisitExperts(weights, normed, experts.ToArray(), (visits, _, output) =>
+        int[] watched = experts.ToArray();
+        VisitExperts(weights, normed, watched, (visits, _, output) =>
         {
+            if (observer.WantsOutputs)
+            {
+                TellOutputs(layerIndex, watched[visits[0]], output, observer);
+            }
+
             double[] visitNorms = new double[visits.Count];
             float[] visitMaxima = new float[visits.Count];
             TorchMemory.Read(output.to(torch.float64).Square().sum(1).sqrt(), visitNorms.AsSpan());
@@ -81,6 +87,16 @@ internal sealed partial class TorchBackend
             }
         });
         observer.OnMeasured(layerIndex, norms, maxima);
+    }
+
+    private void TellOutputs(int layerIndex, int expert, torch.Tensor output, IExpertObserver observer)
+    {
+        float[] values = new float[output.shape[0] * Config.HiddenDim];
+        TorchMemory.Read(output, values.AsSpan());
+        for (int start = 0; start < values.Length; start += Config.HiddenDim)
+        {
+            observer.OnOutput(layerIndex, expert, values.AsSpan(start, Config.HiddenDim));
+        }
     }
 
     private float[] RouterLogits(SparseMoeWeights weights, torch.Tensor normed, int tokenCount)

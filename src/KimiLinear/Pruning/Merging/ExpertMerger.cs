@@ -27,7 +27,7 @@ public static class ExpertMerger
     /// <exception cref="DirectoryNotFoundException">There is no such source.</exception>
     /// <exception cref="FileNotFoundException">The source lacks its configuration or weights.</exception>
     /// <exception cref="ModelFormatException">A file of the source is damaged.</exception>
-    /// <exception cref="NotSupportedException">The source's experts are not stored as plain numbers.</exception>
+    /// <exception cref="NotSupportedException">The source is a GGUF file, or its experts are not stored as plain numbers.</exception>
     /// <exception cref="IOException">The target exists or cannot be written.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IReadOnlyDictionary<int, IReadOnlyList<int[]>> Merge(
@@ -44,6 +44,13 @@ public static class ExpertMerger
         ArgumentNullException.ThrowIfNull(options);
         PartialFolder folder = new(target, "merged model");
         folder.RequireAbsentTarget();
+        ModelLocation location = ModelLocation.Find(source);
+        if (location.IsGguf)
+        {
+            throw new NotSupportedException(
+                $"'{location.Path}' is a GGUF file, but merging reads and writes safetensors. Merge the model that it was made of.");
+        }
+
         using KimiLinearModel model = KimiLinearModel.Load(
             source, new ModelLoadOptions { Device = ComputeDevice.Cpu }, cancellationToken: cancellationToken);
         int count = CountFor(model.Config, options.Ratio);
@@ -55,7 +62,6 @@ public static class ExpertMerger
             try
             {
                 Write(model, observer, groups, options.Method, folder.PartialPath, cancellationToken);
-                ModelLocation location = ModelLocation.Find(source);
                 CompanionFiles.Copy(location, folder.PartialPath);
                 File.Copy(
                     Path.Combine(location.Path, KimiLinearConfigReader.FileName),
