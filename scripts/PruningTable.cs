@@ -29,7 +29,7 @@ PruningCriterion[] criteria =
 [
     PruningCriterion.Reap, PruningCriterion.Frequency, PruningCriterion.EanSum, PruningCriterion.EanMean, PruningCriterion.Random,
     PruningCriterion.GateSum, PruningCriterion.WeightedEanSum, PruningCriterion.MaxActivation, PruningCriterion.ReapL2,
-    PruningCriterion.WeightedEanSumL2, PruningCriterion.MeanSquaredNorm,
+    PruningCriterion.WeightedEanSumL2, PruningCriterion.MeanSquaredNorm, PruningCriterion.EanCa,
 ];
 KimiTokenizer tokenizer = KimiTokenizer.Load(ModelFolder);
 Item[] items = [.. File.ReadLines("tests/golden/tiny/greedy.jsonl").Select(Item.Parse)];
@@ -43,7 +43,7 @@ using (KimiLinearModel model = KimiLinearModel.Load(ModelFolder))
     for (int seed = 1; seed <= seedCount; seed++)
     {
         CalibrationTokens data = await CalibrationAsync(model, seed);
-        ExpertStatistics statistics = ExpertObserver.Observe(model, data);
+        ExpertStatistics statistics = ExpertObserver.Observe(model, data, new ObservationOptions { SumsOutputs = true });
         foreach (decimal ratio in ratios)
         {
             foreach (PruningCriterion criterion in criteria)

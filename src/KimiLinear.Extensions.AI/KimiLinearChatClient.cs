@@ -74,6 +74,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <paramref name="model"/> or <paramref name="tokenizer"/> is <see langword="null"/>.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
+    /// <exception cref="IOException"><see cref="KimiLinearChatClientOptions.PrefixFolder"/> cannot be used.</exception>
     public KimiLinearChatClient(
         KimiLinearModel model,
         KimiTokenizer tokenizer,
@@ -154,7 +155,15 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             options.ThreadCount is { } threads ? load with { ThreadCount = threads } : load,
             progress,
             cancellationToken);
-        return new KimiLinearChatClient(model, tokenizer, generationConfig, options, logger, ownsModel: true);
+        try
+        {
+            return new KimiLinearChatClient(model, tokenizer, generationConfig, options, logger, ownsModel: true);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Loads the model in a folder or a GGUF file, or of a name on the hub, with default options; the client owns it.</summary>

@@ -94,16 +94,26 @@ public sealed class SequenceState : IDisposable
     {
         ThrowIfUnusable();
         StateSnapshot snapshot = new(_pool.Storage.Layout, Length);
-        if (_slot != NoSlot)
+        if (_slot == NoSlot)
+        {
+            return snapshot;
+        }
+
+        try
         {
             _pool.Backend.SaveSlot(_pool.Storage, _slot, snapshot.Slot);
             for (int i = 0; i < snapshot.PageCount; i++)
             {
                 _pool.Backend.SavePage(_pool.Storage, _pages[i], snapshot.Page(i));
             }
-        }
 
-        return snapshot;
+            return snapshot;
+        }
+        catch
+        {
+            snapshot.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Puts an empty sequence where a snapshot was taken.</summary>

@@ -188,6 +188,8 @@ internal sealed partial class EngineLoop
             return;
         }
 
+        long start = Stopwatch.GetTimestamp();
+        BeginDrafts();
         int rows = 0;
         EnsureEntries(_plan.Count);
         for (int i = 0; i < _plan.Count; i++)
@@ -200,18 +202,10 @@ internal sealed partial class EngineLoop
                 entry.DraftCount > 0 ? LogitsRequest.EveryToken : entry.DrawsToken ? LogitsRequest.LastToken : LogitsRequest.None);
         }
 
-        Span<float> logits = EnsureLogits(rows * _model.Config.VocabularySize);
-        long start = Stopwatch.GetTimestamp();
+        Span<float> logits;
         try
         {
-            foreach (PlannedEntry entry in _plan)
-            {
-                if (entry.DraftCount > 0)
-                {
-                    entry.Request.BeginDraft(_model.Fork(entry.Request.Sequence!));
-                }
-            }
-
+            logits = EnsureLogits(checked(rows * _model.Config.VocabularySize));
             _model.Forward(_entries.AsSpan(0, _plan.Count), logits);
         }
 #pragma warning disable CA1031 // Whatever the step threw belongs to the requests in it.
@@ -240,6 +234,31 @@ internal sealed partial class EngineLoop
                 int length = (1 + entry.DraftCount) * _model.Config.VocabularySize;
                 Draw(entry.Request, logits[..length], elapsed);
                 logits = logits[length..];
+            }
+        }
+    }
+
+    // Takes the copies from which requests go on if their guesses are wrong.
+    private void BeginDrafts()
+    {
+        for (int i = 0; i < _plan.Count; i++)
+        {
+            PlannedEntry entry = _plan[i];
+            if (entry.DraftCount == 0)
+            {
+                continue;
+            }
+
+            try
+            {
+                entry.Request.BeginDraft(_model.Fork(entry.Request.Sequence!));
+            }
+#pragma warning disable CA1031 // Nobody asked for the copy: the request goes on without a guess.
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+                _plan[i] = entry with { TokenIds = entry.TokenIds[..^entry.DraftCount] };
+                entry.Request.DropDraft();
             }
         }
     }

@@ -5,7 +5,10 @@ using KimiLinear.Generation;
 namespace KimiLinear.Scheduling;
 
 /// <summary>What an engine measures for OpenTelemetry, under the name of <see cref="GenerationEngine.TelemetryName"/>.</summary>
-/// <remarks>Names and units are those of the GenAI conventions where they have one.</remarks>
+/// <remarks>
+/// Names and units are those of the GenAI conventions where they have one. A listener runs within the call that measures; what it
+/// throws is its own affair and reaches no request.
+/// </remarks>
 internal sealed class EngineMetrics : IDisposable
 {
     private static readonly ActivitySource Source = new(GenerationEngine.TelemetryName);
@@ -68,7 +71,8 @@ internal sealed class EngineMetrics : IDisposable
     }
 
     /// <summary>Counts a step.</summary>
-    public void CountStep(int requestCount) => _batchSize.Record(requestCount);
+    public void CountStep(int requestCount) =>
+        Measure(this, requestCount, static (metrics, count) => metrics._batchSize.Record(count));
 
     /// <summary>Counts the tokens that a step brought a request.</summary>
     /// <param name="request">The request.</param>
@@ -86,10 +90,14 @@ internal sealed class EngineMetrics : IDisposable
         if (request.LastTokenAt != 0)
         {
             double seconds = Stopwatch.GetElapsedTime(request.LastTokenAt, now).TotalSeconds / count;
-            for (int i = 0; i < count; i++)
+            Measure(this, (seconds, count), static (metrics, tokens) =>
             {
-                _tokenInterval.Record(seconds, new KeyValuePair<string, object?>("gen_ai.request.model", _model));
-            }
+                for (int i = 0; i < tokens.count; i++)
+                {
+                    metrics._tokenInterval.Record(
+                        tokens.seconds, new KeyValuePair<string, object?>("gen_ai.request.model", metrics._model));
+                }
+            });
         }
 
         request.LastTokenAt = now;
@@ -98,7 +106,25 @@ internal sealed class EngineMetrics : IDisposable
     /// <summary>Counts a reply that came to its end.</summary>
     /// <param name="timings">What it took.</param>
     /// <param name="span">Its span, or null.</param>
-    public void CountReply(GenerationTimings timings, Activity? span)
+    public void CountReply(GenerationTimings timings, Activity? span) =>
+        Measure(this, (timings, span), static (metrics, reply) => metrics.Record(reply.timings, reply.span));
+
+    public void Dispose() => _meter.Dispose();
+
+    private static void Measure<TState>(EngineMetrics metrics, TState state, Action<EngineMetrics, TState> record)
+    {
+        try
+        {
+            record(metrics, state);
+        }
+#pragma warning disable CA1031 // Whatever a listener throws.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+    }
+
+    private void Record(GenerationTimings timings, Activity? span)
     {
         KeyValuePair<string, object?> model = new("gen_ai.request.model", _model);
         TimeSpan untilFirst = timings.QueueDuration + timings.TimeToFirstToken;
@@ -121,6 +147,4 @@ internal sealed class EngineMetrics : IDisposable
         span?.SetTag("gen_ai.usage.cache_read.input_tokens", timings.CachedPromptTokenCount);
         span?.SetTag("kimilinear.queue.duration", timings.QueueDuration.TotalSeconds);
     }
-
-    public void Dispose() => _meter.Dispose();
 }

@@ -155,6 +155,9 @@ internal sealed class EngineRequest
     /// <summary>Takes the copy of the sequence from which it goes on if the guess is wrong.</summary>
     public void BeginDraft(SequenceState copy) => _beforeDraft = copy;
 
+    /// <summary>Makes no guess after all.</summary>
+    public void DropDraft() => DraftCount = 0;
+
     /// <summary>Ends a guess: all of it was right, or the sequence goes on from before it.</summary>
     /// <param name="right">How many tokens of the guess were drawn indeed.</param>
     public void EndDraft(int right)

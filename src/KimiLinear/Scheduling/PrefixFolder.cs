@@ -109,14 +109,10 @@ internal sealed class PrefixFolder : IDisposable
                 return sequence;
             }
         }
-        catch (IOException)
+#pragma warning disable CA1031 // Then it is as lost as one that was never written.
+        catch (Exception)
+#pragma warning restore CA1031
         {
-            // Then it is as lost as one that was never written.
-        }
-        catch
-        {
-            sequence.Dispose();
-            throw;
         }
 
         sequence.Dispose();

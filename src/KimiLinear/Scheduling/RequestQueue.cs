@@ -32,7 +32,7 @@ internal sealed class RequestQueue(EngineOptions options) : IDisposable
                 throw new ObjectDisposedException(nameof(GenerationEngine), "The engine was stopped and takes no more requests.");
             }
 
-            int room = options.MaxSequences + options.MaxQueued;
+            long room = (long)options.MaxSequences + options.MaxQueued;
             if (_openCount >= room)
             {
                 RefusedCount++;

@@ -21,8 +21,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
     private readonly List<EngineRequest> _writers = [];
     private readonly List<EngineRequest> _prompts = [];
     private double _earnedMilliseconds;
-    private int _writtenTokens;
-    private double _pieceProducts;
+    private int _guessedTokens;
 
     /// <summary>Fills the plan; it stays empty when there is nothing to compute.</summary>
     /// <param name="running">The requests that have a place.</param>
@@ -33,8 +32,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         plan.Clear();
         _writers.Clear();
         _prompts.Clear();
-        _pieceProducts = 0;
-        _writtenTokens = 0;
+        _guessedTokens = 0;
         foreach (EngineRequest request in running)
         {
             if (!request.IsPaused)
@@ -46,24 +44,31 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         foreach (EngineRequest request in _writers)
         {
             ReadOnlyMemory<int> tokens = request.NextTokens(mayGuess && request.MayGuess ? GuessLength(request) : 0);
-            _writtenTokens += tokens.Length;
+            _guessedTokens += tokens.Length - 1;
             double milliseconds = (cost.WriteMilliseconds / _writers.Count)
                 + ((tokens.Length - 1) * (cost.ExtraTokenMilliseconds ?? 0));
-            plan.Add(new PlannedEntry(request, tokens, DrawsToken: true, IsPiece: false, milliseconds));
+            plan.Add(new PlannedEntry(request, tokens, DrawsToken: true, IsPiece: false, Products: 0, milliseconds));
         }
 
         AddPieces(plan);
     }
 
-    /// <summary>Accounts for the step that was planned last.</summary>
+    /// <summary>Accounts for a step.</summary>
+    /// <param name="plan">What was computed: what was planned last, without those that had to give way.</param>
+    /// <param name="milliseconds">How long it took.</param>
     public void Complete(List<PlannedEntry> plan, double milliseconds)
     {
-        cost.Learn(_pieceProducts, _writtenTokens, milliseconds);
         double estimated = 0;
+        double pieceProducts = 0;
+        int writtenTokens = 0;
         foreach (PlannedEntry entry in plan)
         {
             estimated += entry.Milliseconds;
+            pieceProducts += entry.Products;
+            writtenTokens += entry.IsPiece ? 0 : entry.TokenIds.Length;
         }
+
+        cost.Learn(pieceProducts, writtenTokens, milliseconds);
 
         foreach (PlannedEntry entry in plan)
         {
@@ -71,12 +76,13 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         }
     }
 
-    // Of what a step takes, a request saves its share.
+    // Of what a step takes, a request saves its share. All guesses of a step together are bounded as pieces of prompts are.
     private int GuessLength(EngineRequest request)
     {
         int replyLeft = (request.Options.MaxTokens ?? int.MaxValue) - request.Reply.TokenCount - 1;
         int contextLeft = maxContextTokens - request.Tokens.Length;
-        int most = Math.Min(options.MaxDraftTokens, Math.Min(replyLeft, contextLeft));
+        int stepLeft = options.MaxStepTokens - _guessedTokens;
+        int most = Math.Min(Math.Min(options.MaxDraftTokens, stepLeft), Math.Min(replyLeft, contextLeft));
         return most > 0 && cost.ExtraTokenMilliseconds is { } extra && cost.TokenMilliseconds is { } saved
             ? request.Guessing.Next(extra, saved, most)
             : 0;
@@ -105,7 +111,6 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
             }
 
             _earnedMilliseconds -= _writers.Count > 0 ? piece.Milliseconds : 0;
-            _pieceProducts += cost.Products(piece.TokenIds.Length, request.Sequence!.Length);
             tokens += piece.TokenIds.Length;
             plan.Add(piece);
         }
@@ -126,6 +131,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
             request.Known[start..end],
             DrawsToken: end == request.Known.Length,
             IsPiece: true,
+            cost.Products(end - start, start),
             cost.PieceMilliseconds(end - start, start));
     }
 }

@@ -26,11 +26,11 @@ public sealed class TorchModelTests
     public void Forward_BFloat16Pairs_WithinOneHundredthOfGolden(string modelName) =>
         Assert.InRange(Error(modelName, LatentPrecision.BFloat16, TorchFactors.BFloat16Pairs), 1e-5, 1e-2);
 
-    // Rounded to pairs, which single precision would not be: further from golden than float32, and hardly.
+    // Further from golden than float32, so they are rounded, and hardly.
     [Theory]
     [MemberData(nameof(Models))]
-    public void Forward_BFloat16PairsAndFloat32Rows_WithinTwoThousandthsOfGolden(string modelName) =>
-        Assert.InRange(Error(modelName, LatentPrecision.Float32, TorchFactors.BFloat16Pairs), 4e-6, 2e-4);
+    public void Forward_BFloat16PairsAndFloat32Rows_WithinTwoTenThousandthsOfGolden(string modelName) => Assert.InRange(
+        Error(modelName, LatentPrecision.Float32, TorchFactors.BFloat16Pairs), 2 * Error(modelName, LatentPrecision.Float32), 2e-4);
 
     [Theory]
     [MemberData(nameof(Models))]

@@ -157,6 +157,27 @@ public sealed class EngineFaultTests : IDisposable
         await RequireNothingHeldAsync(engine);
     }
 
+    [Theory]
+    [MemberData(nameof(Errors))]
+    public async Task Step_CopyForAGuessFails_RequestGoesOnWithoutTheGuess(string kind)
+    {
+        const int ReplyTokens = 200;
+        Exception error = ErrorOf(kind);
+        int[][] expected = [await AloneAsync(1, ReplyTokens), await AloneAsync(2, ReplyTokens)];
+        using GenerationEngine engine = new(
+            _model, _tokenizer, defaults: null, new EngineOptions { ReusePrefixes = false, MaxDraftTokens = 8 });
+
+        _backend.CopyFault = () => error;
+        int[][] replies = await Task.WhenAll(AskAsync(engine, 1, ReplyTokens), AskAsync(engine, 2, ReplyTokens));
+        await engine.WhenIdleAsync(TestContext.Current.CancellationToken);
+
+        Assert.True(_backend.FaultCount > 0, "Nothing was guessed, so the test shows nothing.");
+        Assert.Equal(expected, replies);
+        EngineStatistics statistics = engine.GetStatistics();
+        Assert.Equal((2, 0, 0), (statistics.CompletedCount, statistics.FailedCount, statistics.GuessedTokenCount));
+        Assert.Equal(0, _model.SequenceCount);
+    }
+
     private static Exception ErrorOf(string kind) => kind switch
     {
         "memory" => new DeviceMemoryException("The card is full."),

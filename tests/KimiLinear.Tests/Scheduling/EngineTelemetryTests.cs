@@ -50,6 +50,40 @@ public sealed class EngineTelemetryTests(TinyModel tiny) : IClassFixture<TinyMod
             measured.Add((instrument.Name, value, string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"))));
     }
 
+    [Fact]
+    public async Task GenerateAsync_ListenerThatThrows_RepliesAreWholeAllTheSame()
+    {
+        using EngineHarness harness = new(tiny);
+        int measured = 0;
+        using MeterListener listener = new()
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (ReferenceEquals(instrument.Meter.Scope, harness.Engine))
+                {
+                    self.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => Throw());
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) => Throw());
+        listener.SetMeasurementEventCallback<int>((_, _, _, _) => Throw());
+        listener.Start();
+
+        int[][] replies = [await harness.AskAsync(1), await harness.AskAsync(2)];
+
+        Assert.Equal([await harness.AloneAsync(1), await harness.AloneAsync(2)], replies);
+        EngineStatistics statistics = harness.Engine.GetStatistics();
+        Assert.Equal((2, 0), (statistics.CompletedCount, statistics.FailedCount));
+        Assert.InRange(measured, 1, int.MaxValue);
+
+        void Throw()
+        {
+            measured++;
+            throw new InvalidOperationException("The listener is broken.");
+        }
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(8)]

@@ -122,6 +122,14 @@ public sealed class GenerationEngineTests(TinyModel tiny) : IClassFixture<TinyMo
     }
 
     [Fact]
+    public async Task GenerateAsync_AnyNumberMayWait_IsServed()
+    {
+        using EngineHarness harness = new(tiny, new EngineOptions { MaxQueued = int.MaxValue });
+
+        Assert.Equal(await harness.AloneAsync(1), await harness.AskAsync(1));
+    }
+
+    [Fact]
     public async Task GenerateAsync_TooManyWait_RefusesWithATimeToTryAgain()
     {
         using EngineHarness harness = new(tiny, new EngineOptions { MaxSequences = 1, MaxQueued = 1, ReadAheadTokens = 1 });

@@ -36,6 +36,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             int tokens = batch.TokenCountOf(sequence);
             if (!AbsorbsIntegers(tokens, batch.CachedTokens(sequence)))
             {
+                job.SequenceCount++;
                 long visible = (long)tokens * (batch.CachedTokens(sequence) + tokens);
                 multiplications += (visible * Config.LatentHeadCount * cache.Layout.RowLength)
                     + (tokens * weights.KeyValueUp.Shape.ElementCount);
@@ -96,6 +97,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         public float* Projected; // [T, H·(Nope + P) + R + P]
         public int ProjectionDim;
         public float* Output; // [T, H·V]
+        public int SequenceCount; // those that do not absorb in integers
 
         public readonly void Execute(int worker, int workerCount)
         {
@@ -124,7 +126,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         {
             long pairs = (long)Batch.TokenCountOf(sequence) * (Batch.CachedTokens(sequence) + Batch.TokenCountOf(sequence));
             bool isShort = pairs * Backend.Config.LatentHeadCount * Backend.Config.LatentCacheDim < WakeThreshold;
-            return isShort && Batch.SequenceCount >= 2 * workerCount
+            return isShort && SequenceCount >= 2 * workerCount
                 ? 1
                 : Math.Min(workerCount, Backend.Config.LatentHeadCount);
         }
