@@ -1,8 +1,9 @@
 #:project ../src/KimiLinear/KimiLinear.csproj
 #:property PublishAot=false
 
-// What each criterion costs on the small model: dotnet run -c Release scripts/PruningTable.cs [-- seeds]
-// Prunes and merges it with calibration data of several seeds and writes the table of docs/pruning.md. Takes about half an hour.
+// What each criterion costs on the small model: dotnet run -c Release scripts/PruningTable.cs [-- SEEDS [CRITERION...]]
+// Prunes and merges it with calibration data of several seeds and writes the table of docs/pruning.md. Takes about half an hour;
+// with criteria, such as Reap EanCa, only these rows and no merging.
 //
 // Judged by the 200 conversations of tests/golden/tiny, which calibration does not see: the share answered as expected (greedy,
 // exact match), perplexity of the unpruned model's replies, and the divergence KL(unpruned || pruned) of each of their tokens.
@@ -31,6 +32,13 @@ PruningCriterion[] criteria =
     PruningCriterion.GateSum, PruningCriterion.WeightedEanSum, PruningCriterion.MaxActivation, PruningCriterion.ReapL2,
     PruningCriterion.WeightedEanSumL2, PruningCriterion.MeanSquaredNorm, PruningCriterion.EanCa,
 ];
+MergeMethod[] methods = Enum.GetValues<MergeMethod>();
+if (args.Length > 1)
+{
+    criteria = [.. args[1..].Select(Enum.Parse<PruningCriterion>)];
+    methods = [];
+}
+
 KimiTokenizer tokenizer = KimiTokenizer.Load(ModelFolder);
 Item[] items = [.. File.ReadLines("tests/golden/tiny/greedy.jsonl").Select(Item.Parse)];
 string work = Directory.CreateTempSubdirectory("pruning-table-").FullName;
@@ -54,7 +62,7 @@ using (KimiLinearModel model = KimiLinearModel.Load(ModelFolder))
                     model, criterion.ToString(), ratio, seed, target => CheckpointPruner.Prune(ModelFolder, target, plan));
             }
 
-            foreach (MergeMethod method in Enum.GetValues<MergeMethod>())
+            foreach (MergeMethod method in methods)
             {
                 await AddAsync(
                     model,

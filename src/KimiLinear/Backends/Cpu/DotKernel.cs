@@ -80,7 +80,7 @@ internal static unsafe class DotKernel<TSimd, TVector>
         }
     }
 
-    /// <summary>Three rows of x by rows of weights, four at a time, for weights in cache and machines with 16 registers.</summary>
+    /// <summary>Three rows of x by rows of weights, four at a time, for weights in cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Tile3<TFormat>(
         MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
@@ -136,6 +136,55 @@ internal static unsafe class DotKernel<TSimd, TVector>
             y0.Put(row, Dot<TFormat>(x0, w, columnCount));
             y1.Put(row, Dot<TFormat>(x1, w, columnCount));
             y2.Put(row, Dot<TFormat>(x2, w, columnCount));
+        }
+    }
+
+    /// <summary>Two rows of x by rows of weights, four at a time, for weights in cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void Tile2By4<TFormat>(
+        MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
+        where TFormat : struct, IWeightFormat
+    {
+        long rowBytes = (long)columnCount * TFormat.Size;
+        float* x0 = input.Row(token);
+        float* x1 = input.Row(token + 1);
+        MatMulRow y0 = output.Row(token, column);
+        MatMulRow y1 = output.Row(token + 1, column);
+        int row = 0;
+        for (; row + 4 <= rowCount; row += 4, w += 4 * rowBytes)
+        {
+            byte* w1 = w + rowBytes;
+            byte* w2 = w1 + rowBytes;
+            byte* w3 = w2 + rowBytes;
+            TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
+            TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
+            for (long i = 0; i < columnCount; i += TSimd.Width)
+            {
+                long offset = i * TFormat.Size;
+                TVector a0 = TSimd.Load(x0 + i);
+                TVector a1 = TSimd.Load(x1 + i);
+                TVector b = TFormat.Load<TSimd, TVector>(w + offset);
+                s00 = TSimd.MultiplyAdd(a0, b, s00);
+                s10 = TSimd.MultiplyAdd(a1, b, s10);
+                b = TFormat.Load<TSimd, TVector>(w1 + offset);
+                s01 = TSimd.MultiplyAdd(a0, b, s01);
+                s11 = TSimd.MultiplyAdd(a1, b, s11);
+                b = TFormat.Load<TSimd, TVector>(w2 + offset);
+                s02 = TSimd.MultiplyAdd(a0, b, s02);
+                s12 = TSimd.MultiplyAdd(a1, b, s12);
+                b = TFormat.Load<TSimd, TVector>(w3 + offset);
+                s03 = TSimd.MultiplyAdd(a0, b, s03);
+                s13 = TSimd.MultiplyAdd(a1, b, s13);
+            }
+
+            y0.Put4(row, TSimd.Sum4(s00, s01, s02, s03));
+            y1.Put4(row, TSimd.Sum4(s10, s11, s12, s13));
+        }
+
+        for (; row < rowCount; row++, w += rowBytes)
+        {
+            y0.Put(row, Dot<TFormat>(x0, w, columnCount));
+            y1.Put(row, Dot<TFormat>(x1, w, columnCount));
         }
     }
 

@@ -21,6 +21,9 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
     // From this many rows of x on, widening a panel once costs less than widening in every tile.
     private const int PanelThreshold = 8;
 
+    // From so many rows of x on, arithmetic takes longer than reading weights.
+    private const int CachedTokens = 4;
+
     /// <summary>Values of scratch that a product needs for rows of this length.</summary>
     public static long ScratchLength(int columnCount) => (long)PanelRows * columnCount;
 
@@ -202,20 +205,10 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                 continue;
             }
 
-            if (TSimd.HasManyRegisters)
+            if (tokenEnd - token >= CachedTokens)
             {
-                for (; t + 4 <= tokenEnd; t += 4)
-                {
-                    DotKernel<TSimd, TVector>.Tile4<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
-                }
-            }
-            else if (tokenEnd - token >= 4)
-            {
-                // From four rows of x on, arithmetic takes longer than reading.
-                for (; t + 3 <= tokenEnd; t += 3)
-                {
-                    DotKernel<TSimd, TVector>.Tile3<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
-                }
+                MultiplyCached<TFormat>(input, token, tokenEnd, w, count, columnCount, output, firstColumn + row);
+                continue;
             }
 
             for (; t + 2 <= tokenEnd; t += 2)
@@ -227,6 +220,40 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
             {
                 DotKernel<TSimd, TVector>.Tile1<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
             }
+        }
+    }
+
+    // In tiles as wide as registers allow, none of them with a single row of x.
+    private static void MultiplyCached<TFormat>(
+        MatMulInput input,
+        int token,
+        int tokenEnd,
+        byte* w,
+        int rowCount,
+        int columnCount,
+        MatMulOutput output,
+        int column)
+        where TFormat : struct, IWeightFormat
+    {
+        int widest = TSimd.HasManyRegisters ? 4 : 3;
+        while (token < tokenEnd)
+        {
+            int left = tokenEnd - token;
+            int width = left == widest + 1 ? widest - 1 : Math.Min(left, widest);
+            switch (width)
+            {
+                case 4:
+                    DotKernel<TSimd, TVector>.Tile4<TFormat>(input, token, w, rowCount, columnCount, output, column);
+                    break;
+                case 3:
+                    DotKernel<TSimd, TVector>.Tile3<TFormat>(input, token, w, rowCount, columnCount, output, column);
+                    break;
+                default:
+                    DotKernel<TSimd, TVector>.Tile2By4<TFormat>(input, token, w, rowCount, columnCount, output, column);
+                    break;
+            }
+
+            token += width;
         }
     }
 
