@@ -156,7 +156,7 @@ internal sealed class CalibrationArguments
             throw new CommandException("--data-spec says how many records each data set gives; --tokens and --records cannot be combined with it.");
         }
 
-        return [.. sets.Select(set => set.Find(folder))];
+        return [.. CalibrationDataSet.FindAll(sets, folder)];
     }
 
     private static double[] ReadWeights(string? text, int count)

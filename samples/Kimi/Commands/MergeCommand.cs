@@ -42,11 +42,17 @@ internal static class MergeCommand
             }
 
             MergeOptions options = arguments.Read(result);
+            string path = result.GetRequiredValue(target);
+            if (Path.Exists(path))
+            {
+                throw new CommandException($"'{path}' exists already. Remove it, or choose another folder for TARGET.");
+            }
+
             string from = await ModelFiles.FindAsync(result.GetRequiredValue(source), result.GetValue(download), terminal);
             KimiLinearConfig config = ModelFiles.LoadConfig(from);
             CalibrationTokens data = CalibrationData.Read(
                 from, calibration.ReadFiles(result), calibration.ReadOptions(result, config.MaxContextTokens), terminal);
-            Merge(from, result.GetRequiredValue(target), data, options, config, terminal);
+            Merge(from, path, data, options, config, terminal);
         });
         return command;
     }

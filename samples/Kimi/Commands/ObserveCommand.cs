@@ -85,7 +85,8 @@ internal static class ObserveCommand
             OutputFile.RequireWritable("--out", resultPath);
             if (result.GetValue(merge) is { Length: > 0 } parts)
             {
-                Merge(parts, resultPath, result.GetValue(model) is not null || calibration.AreGiven(result), terminal);
+                bool alsoObserves = result.GetValue(model) is not null || calibration.AreGiven(result) || result.GetValue(outputSums);
+                Merge(parts, resultPath, alsoObserves, terminal);
                 return;
             }
 
@@ -163,7 +164,7 @@ internal static class ObserveCommand
     {
         if (alsoObserves)
         {
-            throw new CommandException("--merge adds up what was observed before; it cannot be combined with --model and --data.");
+            throw new CommandException("--merge adds up what was observed before; it cannot be combined with --model, --data and --output-sums.");
         }
 
         if (File.Exists(resultPath))
@@ -174,7 +175,14 @@ internal static class ObserveCommand
         ExpertStatistics sum = ExpertStatistics.Load(parts[0]);
         foreach (string part in parts.Skip(1))
         {
-            sum.Add(ExpertStatistics.Load(part));
+            try
+            {
+                sum.Add(ExpertStatistics.Load(part));
+            }
+            catch (ArgumentException exception)
+            {
+                throw new CommandException($"'{part}' cannot be added to '{parts[0]}'. {exception.Message}", exception);
+            }
         }
 
         sum.Save(resultPath);

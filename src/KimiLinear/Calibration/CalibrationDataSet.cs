@@ -29,6 +29,32 @@ public sealed record CalibrationDataSet(
         return DataSetSpecification.Parse(specification);
     }
 
+    /// <summary>Finds the files of several data sets.</summary>
+    /// <param name="dataSets">The data sets.</param>
+    /// <param name="folder">The folder to look into.</param>
+    /// <returns>The files, in the order of the data sets.</returns>
+    /// <inheritdoc cref="Find" path="/exception"/>
+    /// <exception cref="IOException">A data set has several files, or two have the same one.</exception>
+    public static IReadOnlyList<CalibrationFile> FindAll(IEnumerable<CalibrationDataSet> dataSets, string folder)
+    {
+        ArgumentNullException.ThrowIfNull(dataSets);
+        List<CalibrationFile> files = [];
+        foreach (CalibrationDataSet dataSet in dataSets)
+        {
+            CalibrationFile file = dataSet.Find(folder);
+            if (files.Find(other => other.Path == file.Path) is { } same)
+            {
+                throw new IOException(
+                    $"The data sets '{same.DataSet}' and '{dataSet}' are both in '{file.Path}', whose records would count twice. Leave "
+                    + "one of them out, or put each into a file of its own.");
+            }
+
+            files.Add(file);
+        }
+
+        return files;
+    }
+
     /// <summary>Finds the file of the data set.</summary>
     /// <remarks>
     /// It is <c>name/subset/split.jsonl</c>, or <c>name/split.jsonl</c> where no subset is named. The split "train" may also be the whole
@@ -37,11 +63,21 @@ public sealed record CalibrationDataSet(
     /// </remarks>
     /// <param name="folder">The folder to look into.</param>
     /// <returns>The file, with what is to be used of it.</returns>
+    /// <exception cref="ArgumentException">Name, subset or split is no path below a folder.</exception>
     /// <exception cref="FileNotFoundException">There is none; the message lists what was looked for.</exception>
     /// <exception cref="IOException">There are several.</exception>
     public CalibrationFile Find(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
+        foreach (string part in (string[])[Name, Subset ?? Name, Split])
+        {
+            if (!DataSetSpecification.IsPath(part))
+            {
+                throw new ArgumentException(
+                    $"The data set '{this}' has a part '{part}'; name, subset and split must lead to a place below the folder.");
+            }
+        }
+
         string[] candidates = [.. Candidates().Distinct(StringComparer.Ordinal)];
         string[] present = [.. candidates.Where(candidate => File.Exists(Path.Combine(folder, candidate)))];
         return present.Length switch

@@ -61,9 +61,9 @@ internal static partial class DataSetSpecification
         string? Of(string group) => match.Groups[group] is { Success: true } found ? found.Value : null;
     }
 
-    // A path below a folder, which cannot lead out of it.
-    private static bool IsPath(string text) =>
-        text.Split('/').All(segment => segment.Length > 0 && segment.Any(character => character != '.'));
+    /// <summary>Whether a text is a path below a folder, which cannot lead out of it.</summary>
+    public static bool IsPath(string text) => text.IndexOfAny(['\\', ':']) < 0
+        && text.Split('/').All(segment => segment.Length > 0 && segment.Any(character => character != '.'));
 
     [GeneratedRegex(
         @"^(?<name>[\w\-./]+)\s*(\[\s*(?<subset>[\w\-./]+)\s*\])?\s*(\(\s*(?<split>[\w\-./]+)\s*\))?\s*(:\s*(?<count>[0-9]+))?$",

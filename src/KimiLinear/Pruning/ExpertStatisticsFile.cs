@@ -93,7 +93,7 @@ internal static class ExpertStatisticsFile
             model,
             GateModeName.Parse(root.GetProperty("gate_mode").GetString()),
             layers.EnumerateArray().Select(layer => layer.GetProperty("layer").GetInt32()),
-            ReadOutputDim(root, model.ExpertCount));
+            ReadOutputDim(root, layers, model.ExpertCount));
         foreach ((JsonElement element, LayerStatistics layer) in layers.EnumerateArray().Zip(statistics.Layers))
         {
             ReadLayer(element, layer);
@@ -111,11 +111,22 @@ internal static class ExpertStatisticsFile
         return statistics;
     }
 
-    // Missing where outputs were not summed up.
-    private static int ReadOutputDim(JsonElement root, int expertCount)
+    // Missing where outputs were not summed up. Checked against the text of a layer's sums before memory is taken.
+    private static int ReadOutputDim(JsonElement root, JsonElement layers, int expertCount)
     {
-        int outputDim = root.TryGetProperty("output_dim", out JsonElement element) ? element.GetInt32() : 0;
-        Require(outputDim >= 0 && (long)outputDim * expertCount <= Array.MaxLength, $"its outputs have {outputDim} values.");
+        if (!root.TryGetProperty("output_dim", out JsonElement element))
+        {
+            return 0;
+        }
+
+        int outputDim = element.GetInt32();
+        long textLength = layers.EnumerateArray().First().GetProperty("output_sum").EnumerateArray()
+            .Sum(text => (long)(text.GetString()?.Length ?? 0));
+        Require(
+            outputDim > 0
+                && (long)outputDim * expertCount <= Array.MaxLength
+                && (long)outputDim * expertCount * sizeof(double) <= textLength,
+            $"its outputs have {outputDim} values.");
         return outputDim;
     }
 

@@ -97,7 +97,9 @@ internal sealed class PrunedModelCard(string name, ModelLocation source, KimiLin
         Line($"| calibration data | SHA-256 | records used | tokens |\n|---|---|---|---|");
         foreach (CalibrationSource data in plan.Calibration.SelectMany(summary => summary.Sources))
         {
-            Line($"| {data.DataSet ?? data.FileName} | {data.Sha256} | {data.UsedRecordCount:N0} | {data.TokenCount:N0} |");
+            // As code, or [subset](split) would be a link.
+            string name = data.DataSet is { } set ? $"`{set}`" : data.FileName;
+            Line($"| {name} | {data.Sha256} | {data.UsedRecordCount:N0} | {data.TokenCount:N0} |");
         }
 
         Line($"");

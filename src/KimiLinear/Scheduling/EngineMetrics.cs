@@ -6,8 +6,8 @@ namespace KimiLinear.Scheduling;
 
 /// <summary>What an engine measures for OpenTelemetry, under the name of <see cref="GenerationEngine.TelemetryName"/>.</summary>
 /// <remarks>
-/// Names and units are those of the GenAI conventions where they have one. A listener runs within the call that measures; what it
-/// throws is its own affair and reaches no request.
+/// Names and units are those of the GenAI conventions where they have one. A listener of the meter runs within the call that
+/// measures, on the engine's thread; what it throws is its own affair and reaches no request.
 /// </remarks>
 internal sealed class EngineMetrics : IDisposable
 {
@@ -126,6 +126,10 @@ internal sealed class EngineMetrics : IDisposable
 
     private void Record(GenerationTimings timings, Activity? span)
     {
+        span?.SetTag("gen_ai.usage.input_tokens", timings.PromptTokenCount);
+        span?.SetTag("gen_ai.usage.output_tokens", timings.GeneratedTokenCount);
+        span?.SetTag("gen_ai.usage.cache_read.input_tokens", timings.CachedPromptTokenCount);
+        span?.SetTag("kimilinear.queue.duration", timings.QueueDuration.TotalSeconds);
         KeyValuePair<string, object?> model = new("gen_ai.request.model", _model);
         TimeSpan untilFirst = timings.QueueDuration + timings.TimeToFirstToken;
         _timeToFirstToken.Record(untilFirst.TotalSeconds, model);
@@ -142,9 +146,5 @@ internal sealed class EngineMetrics : IDisposable
         _tokens.Add(read, model, new("kimilinear.token.kind", "read"));
         _tokens.Add(timings.CachedPromptTokenCount, model, new("kimilinear.token.kind", "resumed"));
         _tokens.Add(timings.GeneratedTokenCount, model, new("kimilinear.token.kind", "generated"));
-        span?.SetTag("gen_ai.usage.input_tokens", timings.PromptTokenCount);
-        span?.SetTag("gen_ai.usage.output_tokens", timings.GeneratedTokenCount);
-        span?.SetTag("gen_ai.usage.cache_read.input_tokens", timings.CachedPromptTokenCount);
-        span?.SetTag("kimilinear.queue.duration", timings.QueueDuration.TotalSeconds);
     }
 }

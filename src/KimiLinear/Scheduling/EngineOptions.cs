@@ -99,7 +99,10 @@ public sealed record EngineOptions
         }
     } = 512;
 
-    /// <summary>Gets how many tokens a step computes at most while no request is past its prompt, at least 1.</summary>
+    /// <summary>
+    /// Gets how many tokens a step computes at most while no request is past its prompt, and how many are guessed at most in one
+    /// step by all requests together; at least 1.
+    /// </summary>
     /// <value>The default is 2,048. A piece of one prompt is always taken whole.</value>
     public int MaxStepTokens
     {

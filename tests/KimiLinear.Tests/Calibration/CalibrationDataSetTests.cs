@@ -123,6 +123,38 @@ public sealed class CalibrationDataSetTests : IDisposable
         Assert.Contains("'both(train)': both/train.jsonl, both.json. Keep one", several.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("../secret", null, "train")]
+    [InlineData("/etc/secret", null, "train")]
+    [InlineData("set", "..", "train")]
+    [InlineData("set", null, "../../train")]
+    [InlineData("set", null, "a\\b")]
+    [InlineData("", null, "train")]
+    public void Find_PartsThatLeadElsewhere_AreRefused(string name, string? subset, string split)
+    {
+        ArgumentException error = Assert.Throws<ArgumentException>(
+            () => new CalibrationDataSet(name, subset, split).Find(_folder.Path));
+
+        Assert.Contains("must lead to a place below the folder", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("one/data:1, two/data:1")]
+    [InlineData("one/data:1, data:2")]
+    public void FindAll_TwoDataSetsInOneFile_AreRefused(string text)
+    {
+        Write("data.jsonl", 3);
+        Write("other.jsonl", 3);
+        IReadOnlyList<CalibrationDataSet> sets = CalibrationDataSet.Parse(text);
+
+        IOException error = Assert.Throws<IOException>(() => CalibrationDataSet.FindAll(sets, _folder.Path));
+        IReadOnlyList<CalibrationFile> files = CalibrationDataSet.FindAll(CalibrationDataSet.Parse("data:1, other:2"), _folder.Path);
+
+        Assert.Contains($"'{sets[0]}' and '{sets[1]}'", error.Message, StringComparison.Ordinal);
+        Assert.Contains("would count twice", error.Message, StringComparison.Ordinal);
+        Assert.Equal(["data.jsonl", "other.jsonl"], files.Select(file => Path.GetFileName(file.Path)));
+    }
+
     // Record i of the first set is [i], of the second [1000 + i].
     [Fact]
     public void Read_DataSets_GiveAsManyRecordsAsTheySay()

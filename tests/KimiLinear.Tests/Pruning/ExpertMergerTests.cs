@@ -217,13 +217,16 @@ public sealed class ExpertMergerTests
         Assert.Equal([folder.File("packed")], Directory.GetFileSystemEntries(folder.Path));
     }
 
-    [Fact]
-    public void Merge_Cancelled_LeavesNothing()
+    // While it reads; or, when all has been read in one step, before it writes the first experts.
+    [Theory]
+    [InlineData(5)]
+    [InlineData(512)]
+    public void Merge_Cancelled_LeavesNothing(int stepTokens)
     {
         using TemporaryFolder folder = new();
         using CancellationTokenSource cancel = new();
         Callback<ObservationProgress> stop = new(_ => cancel.Cancel());
-        MergeOptions options = new() { Ratio = 0.3m, StepTokens = 5 };
+        MergeOptions options = new() { Ratio = 0.3m, StepTokens = stepTokens };
 
         Assert.ThrowsAny<OperationCanceledException>(() => ExpertMerger.Merge(
             Golden.TinyModel, folder.File("merged"), CalibrationTokens.FromSequences([Prompt]), options, stop, cancel.Token));

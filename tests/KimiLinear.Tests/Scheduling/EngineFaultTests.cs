@@ -138,6 +138,31 @@ public sealed class EngineFaultTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Errors))]
+    public async Task Admit_CopyInAFileCannotBeRestored_PromptIsReadAgain(string kind)
+    {
+        Exception error = ErrorOf(kind);
+        using GenerationEngine engine = CreateEngine(new EngineOptions
+        {
+            MemoryBytes = 2 * (_model.SlotBytes + (2 * _model.PageBytes)),
+            PrefixFolder = _folder.FullName,
+        });
+        int[] first = await AskAsync(engine, 1);
+        await AskAsync(engine, 2);
+        await AskAsync(engine, 3);
+        int[] nextTurn = [.. Prompt(1), .. first, .. Prompt(4)];
+
+        _backend.RestoreFault = () => error;
+        int[] reply = await AskAsync(engine, nextTurn);
+        _backend.RestoreFault = null;
+
+        Assert.True(_backend.FaultCount > 0, "Nothing was to be restored, so the test shows nothing.");
+        Assert.Equal(await AloneAsync(nextTurn), reply);
+        Assert.Equal(0, engine.GetStatistics().FailedCount);
+        await RequireNothingHeldAsync(engine);
+    }
+
+    [Theory]
+    [MemberData(nameof(Errors))]
     public async Task Preempt_RequestCannotBeSaved_IsReadAgainAndEndsTheSame(string kind)
     {
         const int ReplyTokens = 1500;

@@ -15,6 +15,9 @@ internal sealed class FaultyBackend(ComputeBackend inner) : ComputeBackend(inner
     /// <summary>Copies and savings that failed.</summary>
     public int FaultCount { get; private set; }
 
+    /// <summary>What restoring a sequence throws, or null.</summary>
+    public Func<Exception?>? RestoreFault { get; set; }
+
     public override string Description => inner.Description;
 
     public override Tensor Bind(WeightRole role, params ReadOnlySpan<StoredTensor> parts) => inner.Bind(role, parts);
@@ -72,8 +75,11 @@ internal sealed class FaultyBackend(ComputeBackend inner) : ComputeBackend(inner
         inner.SaveSlot(cache, slot, destination);
     }
 
-    public override void RestoreSlot(CacheStorage cache, int slot, ReadOnlySpan<float> source) =>
+    public override void RestoreSlot(CacheStorage cache, int slot, ReadOnlySpan<float> source)
+    {
+        ThrowIfAny(RestoreFault);
         inner.RestoreSlot(cache, slot, source);
+    }
 
     public override void SavePage(CacheStorage cache, int page, Span<byte> destination) => inner.SavePage(cache, page, destination);
 

@@ -14,6 +14,7 @@ namespace KimiLinear.Pruning;
 public static class ExpertMerger
 {
     private const string WeightFileName = "model.safetensors";
+    private const string Fingerprint = "merging";
 
     /// <summary>Merges the experts of a model and writes it.</summary>
     /// <param name="source">The folder of the model, stored in safetensors and not packed.</param>
@@ -43,6 +44,9 @@ public static class ExpertMerger
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(options);
         PartialFolder folder = new(target, "merged model");
+
+        // A model that a call killed at its very end has finished is refused as any other, without its journal.
+        _ = folder.IsComplete(Fingerprint);
         folder.RequireAbsentTarget();
         ModelLocation location = ModelLocation.Find(source);
         if (location.IsGguf)
@@ -57,7 +61,7 @@ public static class ExpertMerger
         RequirePlain(model.Checkpoint);
         MergeObserver observer = Observe(model, data, options, progress, cancellationToken);
         IReadOnlyDictionary<int, IReadOnlyList<int[]>> groups = Group(observer, options, count);
-        using (ShardJournal journal = folder.Open(fingerprint: "merging", [new JournalFile(WeightFileName, [])]))
+        using (ShardJournal journal = folder.Open(Fingerprint, [new JournalFile(WeightFileName, [])]))
         {
             try
             {
