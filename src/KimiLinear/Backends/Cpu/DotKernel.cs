@@ -2,8 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace KimiLinear.Backends;
 
-/// <summary>Register tiles of dot products. Unrolled by hand: sums in local variables stay in registers, as long as the large ones are not inlined.</summary>
+/// <summary>Register tiles of dot products. Unrolled by hand: sums in local variables stay in registers.</summary>
 /// <remarks>
+/// The large tiles are never inlined: in a larger method the JIT reads pointers from the stack in every round.
 /// Tiles take rows whose length is a multiple of the vector's, and leave rows over that are no multiple of four to single dot
 /// products. A sum has the same bits whichever of the two computes it.
 /// </remarks>

@@ -11,7 +11,7 @@ internal enum TorchFactors
 
     /// <summary>
     /// Two bfloat16 numbers each, the value rounded and what that left rounded again, together within 2⁻¹⁷ of it: the factors
-    /// that the CUDA kernels give to tensor cores. A weight in bfloat16 is one such number.
+    /// that the CUDA kernels give to tensor cores where they take two parts. A weight in bfloat16 is one such number.
     /// </summary>
     BFloat16Pairs,
 }
