@@ -52,6 +52,9 @@ public sealed partial class KimiLinearModel : IDisposable
     /// <summary>Gets why it computes there, for people: what was asked for, or why faster devices cannot run the model.</summary>
     public string DeviceReason { get; }
 
+    /// <summary>Gets how many threads the host may use for the model's sake.</summary>
+    internal int ThreadCount { get; init; } = Environment.ProcessorCount;
+
     /// <summary>Gets the weights.</summary>
     internal Checkpoint Checkpoint => _checkpoint;
 

@@ -76,7 +76,10 @@ internal static class ModelLoader
             long total = conversion.IsNeeded ? conversion.SourceBytes : checkpoint.Tensors.Sum(tensor => tensor.ByteCount);
             progress?.Report(new ModelLoadProgress(total, total, "ready"));
             return new KimiLinearModel(
-                location.Name, checkpoint, device, network, options.LatentCacheFor(isQuantized && backend is HostBackend));
+                location.Name, checkpoint, device, network, options.LatentCacheFor(isQuantized && backend is HostBackend))
+            {
+                ThreadCount = options.ThreadCount,
+            };
         }
         catch
         {
@@ -119,7 +122,10 @@ internal static class ModelLoader
             Network network = new WeightBinder(checkpoint, backend, progress: null, cancellationToken).Bind();
             progress?.Report(new ModelLoadProgress(checkpoint.TotalBytes, checkpoint.TotalBytes, "ready"));
             return new KimiLinearModel(
-                RandomWeights.Name, checkpoint, device, network, options.LatentCacheFor(isQuantized && backend is HostBackend));
+                RandomWeights.Name, checkpoint, device, network, options.LatentCacheFor(isQuantized && backend is HostBackend))
+            {
+                ThreadCount = options.ThreadCount,
+            };
         }
         catch
         {

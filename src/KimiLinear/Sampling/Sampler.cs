@@ -105,28 +105,8 @@ internal sealed class Sampler
     // Draws by weight, or returns NoToken where all weights are zero.
     private int Pick(ReadOnlySpan<float> weights)
     {
-        double total = 0;
-        foreach (float weight in weights)
-        {
-            total += weight;
-        }
-
-        if (total == 0)
-        {
-            return NoToken;
-        }
-
-        // Summed again in the same order, the last token of any weight ends at the total, which the target never reaches.
-        double target = _random.NextDouble() * total;
-        double reached = 0;
-        int tokenId = -1;
-        do
-        {
-            reached += weights[++tokenId];
-        }
-        while (reached <= target);
-
-        return tokenId;
+        double total = WeightedChoice.Total(weights);
+        return total == 0 ? NoToken : WeightedChoice.IndexAt(weights, _random.NextDouble() * total);
     }
 
     private static void RequireNumbers(ReadOnlySpan<float> logits)

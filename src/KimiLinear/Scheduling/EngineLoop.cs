@@ -37,6 +37,8 @@ internal sealed partial class EngineLoop
             : null;
         _prefixes = options.ReusePrefixes ? new PrefixCache(model, folder) : null;
         Memory = new MemoryBudget(model, _prefixes, options.MemoryBytes ?? MemoryBudget.Default(model));
+        _drawAt = DrawAt;
+        _drawing = new ParallelOptions { MaxDegreeOfParallelism = model.ThreadCount };
         _planner = new StepPlanner(options, new StepCost(model.Config), _shares, maxContextTokens);
     }
 
@@ -202,10 +204,9 @@ internal sealed partial class EngineLoop
                 entry.DraftCount > 0 ? LogitsRequest.EveryToken : entry.DrawsToken ? LogitsRequest.LastToken : LogitsRequest.None);
         }
 
-        Span<float> logits;
         try
         {
-            logits = EnsureLogits(checked(rows * _model.Config.VocabularySize));
+            Span<float> logits = EnsureLogits(checked(rows * _model.Config.VocabularySize));
             _model.Forward(_entries.AsSpan(0, _plan.Count), logits);
         }
 #pragma warning disable CA1031 // Whatever the step threw belongs to the requests in it.
@@ -229,13 +230,9 @@ internal sealed partial class EngineLoop
         {
             Counters.PromptTokens += entry.IsPiece ? entry.TokenIds.Length : 0;
             KeepPrefix(entry.Request);
-            if (entry.DrawsToken)
-            {
-                int length = (1 + entry.DraftCount) * _model.Config.VocabularySize;
-                Draw(entry.Request, logits[..length], elapsed);
-                logits = logits[length..];
-            }
         }
+
+        DrawTokens(elapsed);
     }
 
     // Takes the copies from which requests go on if their guesses are wrong.
@@ -260,45 +257,6 @@ internal sealed partial class EngineLoop
                 _plan[i] = entry with { TokenIds = entry.TokenIds[..^entry.DraftCount] };
                 entry.Request.DropDraft();
             }
-        }
-    }
-
-    // One token, and one more for each that was guessed rightly.
-    private void Draw(EngineRequest request, Span<float> logits, TimeSpan elapsed)
-    {
-        int right = 0;
-        try
-        {
-            int before = request.Reply.TokenCount;
-            bool isLast;
-            bool wasGuessed;
-            do
-            {
-                Span<float> row = logits.Slice(right * _model.Config.VocabularySize, _model.Config.VocabularySize);
-                TimeSpan share = right == 0 ? elapsed : TimeSpan.Zero;
-                Counters.GeneratedTokens++;
-                isLast = request.TakeLogits(row, _maxContextTokens, share, out wasGuessed);
-                right += wasGuessed ? 1 : 0;
-            }
-            while (wasGuessed && !isLast);
-
-            _metrics.CountTokens(request, request.Reply.TokenCount - before);
-            Counters.GuessedTokens += request.DraftCount;
-            Counters.RightTokens += right;
-            request.EndDraft(right);
-            if (isLast)
-            {
-                Counters.Completed++;
-                KeepReply(request);
-                End(request, _running);
-            }
-        }
-#pragma warning disable CA1031 // What a request's own processor or its damaged scores throw is its own matter.
-        catch (Exception exception)
-#pragma warning restore CA1031
-        {
-            Counters.Failed++;
-            End(request, _running, exception);
         }
     }
 

@@ -20,6 +20,16 @@ public sealed unsafe class MatMulKernelTests
 
     [Theory]
     [MemberData(nameof(Widths))]
+    public void Multiply_ManyShortRows_MatchesPlainLoopsAndItsOwnSingleProducts(string width) =>
+        Kernels.Run(width, new ShortRowsCheck());
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void Multiply_RowsChosenScaledAndAdded_GivesTheSameBitsForOneAndForMany(string width) =>
+        Kernels.Run(width, new ChosenRowsCheck());
+
+    [Theory]
+    [MemberData(nameof(Widths))]
     public void AccumulateRows_AnyShape_MatchesPlainLoops(string width) => Kernels.Run(width, new TransposedCheck());
 
     [Theory]
@@ -100,7 +110,7 @@ public sealed unsafe class MatMulKernelTests
             }
         }
 
-        private static void CheckShape<TSimd, TVector>(Random random, Fixture fixture, int tokens, ScratchBuffer scratch)
+        public static void CheckShape<TSimd, TVector>(Random random, Fixture fixture, int tokens, ScratchBuffer scratch)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
@@ -146,6 +156,92 @@ public sealed unsafe class MatMulKernelTests
                 }
             }
         }
+    }
+
+    /// <summary>Weights of few columns, which many rows of x meet interleaved.</summary>
+    private sealed class ShortRowsCheck : IKernelCheck
+    {
+        public void Run<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            Random random = new(3);
+            using ScratchBuffer scratch = new();
+            foreach (int columns in (int[])[16, 32, 48, 64, 96, 128, 224, 256, 288])
+            {
+                foreach (int rows in (int[])[16, 31, 32, 33, 64, 100])
+                {
+                    foreach (int tokens in (int[])[7, 8, 9, 10, 11, 13, 66])
+                    {
+                        using Fixture fixture = new(random, rows, columns, DataType.BFloat16, DataType.BFloat16);
+                        ShapesCheck.CheckShape<TSimd, TVector>(random, fixture, tokens, scratch);
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>As experts are multiplied with the rows that visit them.</summary>
+    private sealed class ChosenRowsCheck : IKernelCheck
+    {
+        private const int Rows = 64;
+        private const int Columns = 64;
+        private const int Tokens = 20;
+        private const int Visits = 11;
+
+        public void Run<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            Random random = new(4);
+            using ScratchBuffer scratch = new();
+            using Fixture fixture = new(random, 2 * Rows, Columns, DataType.BFloat16, DataType.BFloat16);
+            float[] x = Kernels.Random(random, Tokens * Columns);
+            float[] before = Kernels.Random(random, Tokens * Rows);
+            float[] scales = Kernels.Random(random, Visits);
+            float[] together = [.. before];
+            float[] singly = [.. before];
+            int[] visits = [19, 0, 3, 7, 1, 12, 8, 17, 5, 2, 10];
+            fixed (float* input = x)
+            fixed (float* factors = scales)
+            fixed (int* indices = visits)
+            fixed (float* all = together)
+            fixed (float* one = singly)
+            {
+                Multiply<TSimd, TVector>(fixture, input, indices, Visits, factors, all, scratch);
+                for (int i = 0; i < Visits; i++)
+                {
+                    Multiply<TSimd, TVector>(fixture, input, indices + i, 1, factors + i, one, scratch);
+                }
+            }
+
+            Assert.Equal(singly, together);
+            for (int i = 0; i < Visits; i++)
+            {
+                for (int row = 0; row < Rows; row++)
+                {
+                    double expected = 0;
+                    for (int column = 0; column < Columns; column++)
+                    {
+                        expected += (double)x[(visits[i] * Columns) + column] * fixture.Values[((Rows + row) * Columns) + column];
+                    }
+
+                    expected = before[(visits[i] * Rows) + row] + (scales[i] * expected);
+                    Assert.InRange(together[(visits[i] * Rows) + row], expected - 2e-5, expected + 2e-5);
+                }
+            }
+        }
+
+        private static void Multiply<TSimd, TVector>(
+            Fixture fixture, float* x, int* visits, int count, float* scales, float* output, ScratchBuffer scratch)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => MatMulKernel<TSimd, TVector>.Multiply(
+                new MatMulInput(x, Columns, count, visits),
+                fixture.Matrix,
+                Rows,
+                Rows,
+                scratch,
+                new MatMulOutput(output, Rows, add: true, visits, scales));
     }
 
     private sealed class TransposedCheck : IKernelCheck

@@ -61,6 +61,41 @@ public sealed class BatchingTests
         AssertDecodeIsIdentical(modelName, backend, companyLength: 33);
 
     [Theory]
+    [MemberData(nameof(ModelCases.Hosted), MemberType = typeof(ModelCases))]
+    public void Forward_ManySequencesOfFewTokens_SameLogitsAsEachAlone(string modelName, string backend)
+    {
+        int[] pieces = [1, 1, 1, 2, 1, 1, 3, 1, 1, 1, 70, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 5, 1, 1, 1, 1, 1, 1, 1, 1];
+        using GoldenExpectation expected = new(modelName);
+        foreach (int threadCount in (int[])[1, 3])
+        {
+            using KimiLinearModel model = Backend.Load(Golden.Model(modelName), backend, threadCount);
+            int[][] inputs = [.. pieces.Select((piece, i) => ModelCases.Repeat(expected.InputIds, 3 * i, piece + 1 + (i % 5)))];
+            SequenceState[] together = [.. inputs.Select((ids, i) => Prefill(model, ids[..(1 + (i % 5))]))];
+            SequenceState[] singly = [.. inputs.Select((ids, i) => Prefill(model, ids[..(1 + (i % 5))]))];
+
+            int width = model.Config.VocabularySize;
+            float[] logits = new float[pieces.Length * width];
+            model.Forward(
+                [.. inputs.Select((ids, i) => new BatchEntry(together[i], ids.AsMemory(1 + (i % 5)), LogitsRequest.LastToken))], logits);
+
+            float[] alone = new float[width];
+            for (int i = 0; i < pieces.Length; i++)
+            {
+                model.Forward([new BatchEntry(singly[i], inputs[i].AsMemory(1 + (i % 5)), LogitsRequest.LastToken)], alone);
+                Span<float> actual = logits.AsSpan(i * width, width);
+                if (pieces[i] == 1)
+                {
+                    TensorAssert.Identical(actual, alone, $"sequence {i} on {threadCount} threads");
+                }
+                else
+                {
+                    TensorAssert.Close(actual, alone, Backend.Tolerance(backend, Tolerance), $"sequence {i}");
+                }
+            }
+        }
+    }
+
+    [Theory]
     [MemberData(nameof(Backend.Names), MemberType = typeof(Backend))]
     public void Forward_BatchOfNothing_ChangesNothing(string backend)
     {

@@ -171,6 +171,51 @@ public sealed class GenerationEngineTests(TinyModel tiny) : IClassFixture<TinyMo
     }
 
     [Fact]
+    public async Task GenerateAsync_ProcessorsOfSomeOfManyThrow_TheOthersGetWhatTheyGetAlone()
+    {
+        using EngineHarness harness = new(tiny, new EngineOptions { MaxSequences = CallerCount });
+        int[][] replies = await Task.WhenAll(Enumerable.Range(0, CallerCount).Select(async i =>
+        {
+            if (i % 8 != 3)
+            {
+                return await harness.AskAsync(i);
+            }
+
+            GenerationOptions faulty = EngineHarness.Options(i);
+            faulty = faulty with { SamplingOptions = faulty.SamplingOptions! with { Processors = [new FaultyProcessor(after: i)] } };
+            await Assert.ThrowsAsync<TimeZoneNotFoundException>(
+                () => EngineHarness.ReadAsync(harness.Engine.GenerateAsync(harness.Prompt(i), faulty)));
+            return [];
+        }));
+
+        for (int i = 0; i < CallerCount; i++)
+        {
+            Assert.Equal(i % 8 == 3 ? [] : await harness.AloneAsync(i), replies[i]);
+        }
+
+        EngineStatistics statistics = harness.Engine.GetStatistics();
+        Assert.Equal(CallerCount / 8, statistics.FailedCount);
+        Assert.Equal(
+            (40 * CallerCount * 7 / 8) + Enumerable.Range(0, CallerCount).Where(i => i % 8 == 3).Sum(i => Math.Min(i, 39)),
+            statistics.GeneratedTokenCount);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_ManyRequestsInAStep_DrawTheirTokensOnSeveralThreads()
+    {
+        using EngineHarness harness = new(tiny, new EngineOptions { MaxSequences = CallerCount });
+        using MeetingPlace place = new();
+        await Task.WhenAll(Enumerable.Range(0, CallerCount).Select(i =>
+        {
+            GenerationOptions options = EngineHarness.Options(i);
+            options = options with { SamplingOptions = options.SamplingOptions! with { Processors = [place] } };
+            return EngineHarness.ReadAsync(harness.Engine.GenerateAsync(harness.Prompt(i), options));
+        }));
+
+        Assert.Equal(tiny.Model.ThreadCount > 1, place.HasSeenTwo);
+    }
+
+    [Fact]
     public async Task Dispose_RequestsInProgress_TheirReadersAreTold()
     {
         EngineHarness harness = new(tiny);
@@ -226,8 +271,44 @@ public sealed class GenerationEngineTests(TinyModel tiny) : IClassFixture<TinyMo
         Assert.True(last.Timings.TimeToFirstToken > TimeSpan.Zero && last.Timings.DecodeDuration > TimeSpan.Zero);
     }
 
-    private sealed class FaultyProcessor : ILogitsProcessor
+    private sealed class FaultyProcessor(int after = 0) : ILogitsProcessor
     {
-        public void Process(in LogitsContext context, Span<float> logits) => throw new TimeZoneNotFoundException();
+        private int _calls;
+
+        public void Process(in LogitsContext context, Span<float> logits)
+        {
+            if (_calls++ >= Math.Min(after, 39))
+            {
+                throw new TimeZoneNotFoundException();
+            }
+        }
+    }
+
+    /// <summary>Waits a while for a second request to draw beside the first; once two were seen, no more.</summary>
+    private sealed class MeetingPlace : ILogitsProcessor, IDisposable
+    {
+        private readonly ManualResetEventSlim _seenTwo = new();
+        private int _inside;
+        private int _waits;
+
+        public bool HasSeenTwo => _seenTwo.IsSet;
+
+        public void Dispose() => _seenTwo.Dispose();
+
+        public void Process(in LogitsContext context, Span<float> logits)
+        {
+            if (Interlocked.Increment(ref _inside) > 1)
+            {
+                _seenTwo.Set();
+            }
+
+            // Bounded, should they never meet.
+            if (Interlocked.Increment(ref _waits) <= 200)
+            {
+                _seenTwo.Wait(TimeSpan.FromMilliseconds(100));
+            }
+
+            Interlocked.Decrement(ref _inside);
+        }
     }
 }

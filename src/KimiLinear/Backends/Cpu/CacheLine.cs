@@ -21,6 +21,15 @@ internal static unsafe class CacheLine
         }
     }
 
+    /// <summary>Asks for some bytes that are needed soon.</summary>
+    public static void PrefetchRange(void* address, int byteCount)
+    {
+        for (int i = 0; i < byteCount; i += ByteCount)
+        {
+            Prefetch((byte*)address + i);
+        }
+    }
+
     /// <summary>The same for a line that is used once, so that it leaves in cache what is used again.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void PrefetchOnce(void* address)

@@ -20,11 +20,18 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         Run(ref job, batch.TokenCount * cache.Layout.StateLength);
     }
 
-    /// <summary>One head of one sequence is a unit of work: its channels, its gates and its state are its own.</summary>
+    /// <summary>
+    /// One head of some sequences is a unit of work: a sequence's channels, gates and state are its own, but the gates of short
+    /// ones are computed together, so that weights are read once for all of them.
+    /// </summary>
     private struct DeltaJob : IParallelJob
     {
         // Tokens whose q, k, v and gates are in scratch at a time.
         private const int BlockTokens = DeltaChunkKernel<TSimd, TVector>.ChunkTokens;
+
+        // Sequences of a unit: so few that every worker gets a few units, and no more than fill the widest tiles.
+        private const int UnitsPerWorker = 4;
+        private const int MaxUnitSequences = 16;
 
         public CpuBackend<TSimd, TVector> Backend;
         public KimiDeltaWeights Weights;
@@ -48,35 +55,93 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 DeltaChunkKernel<TSimd, TVector>.ScratchLength(HeadDim));
             float* memory = Backend._workerScratch[worker].Get(DeltaHeadScratch.Length(BlockTokens, HeadDim, kernelLength));
             DeltaHeadScratch scratch = new(memory, BlockTokens, HeadDim);
-            int unitCount = Batch.SequenceCount * HeadCount;
+            int length = Math.Clamp(Batch.SequenceCount * HeadCount / (UnitsPerWorker * workerCount), 1, MaxUnitSequences);
+            int unitCount = (Batch.SequenceCount + length - 1) / length * HeadCount;
             for (int unit = Backend._team.Claim(); unit < unitCount; unit = Backend._team.Claim())
             {
-                RunHead(unit / HeadCount, unit % HeadCount, scratch, Backend._panels[worker]);
+                int first = unit / HeadCount * length;
+                RunHead(first, Math.Min(first + length, Batch.SequenceCount), unit % HeadCount, scratch, Backend._panels[worker]);
             }
         }
 
-        private readonly void RunHead(int sequence, int head, DeltaHeadScratch scratch, ScratchBuffer panel)
+        private readonly void RunHead(int sequence, int end, int head, DeltaHeadScratch scratch, ScratchBuffer panel)
+        {
+            while (sequence < end)
+            {
+                int firstRow = Batch.Offset(sequence);
+                int next = sequence + 1;
+                while (next < end && Batch.Offset(next + 1) - firstRow <= BlockTokens)
+                {
+                    next++;
+                }
+
+                if (next == sequence + 1)
+                {
+                    RunAlone(sequence, head, scratch, panel);
+                }
+                else
+                {
+                    ComputeGates(head, firstRow, Batch.Offset(next) - firstRow, scratch, panel);
+                    for (int i = sequence; i < next; i++)
+                    {
+                        if (i + 1 < next)
+                        {
+                            PrefetchSequence(i + 1, head);
+                        }
+
+                        RunBlock(i, head, 0, Batch.TokenCountOf(i), scratch.From(Batch.Offset(i) - firstRow));
+                        KeepTail(i, head);
+                    }
+                }
+
+                sequence = next;
+            }
+        }
+
+        private readonly void RunAlone(int sequence, int head, DeltaHeadScratch scratch, ScratchBuffer panel)
         {
             int tokenCount = Batch.TokenCountOf(sequence);
-            float* state = Cache.State(Batch.Slot(sequence), DeltaLayer) + ((long)head * HeadDim * HeadDim);
             for (int start = 0; start < tokenCount; start += BlockTokens)
             {
                 int count = Math.Min(BlockTokens, tokenCount - start);
-                int firstRow = Batch.Offset(sequence) + start;
-                float* output = Output + ((long)firstRow * Width) + (head * HeadDim);
-                ComputeGates(head, firstRow, count, scratch, panel);
-                ComputeQueryKeyValue(sequence, head, start, count, scratch);
-                RunDelta(scratch, count, state, output);
-                for (int t = 0; t < count; t++)
-                {
-                    float* row = output + ((long)t * Width);
-                    VectorKernel<TSimd, TVector>.RmsNorm(
-                        row, ((HostBuffer)Weights.OutputNorm).Data, Backend.Config.RmsNormEpsilon, row, HeadDim);
-                    VectorKernel<TSimd, TVector>.SigmoidMultiply(row, scratch.Gate + ((long)t * HeadDim), HeadDim);
-                }
+                ComputeGates(head, Batch.Offset(sequence) + start, count, scratch, panel);
+                RunBlock(sequence, head, start, count, scratch);
             }
 
             KeepTail(sequence, head);
+        }
+
+        // Tokens of a sequence whose gates are in scratch.
+        private readonly void RunBlock(int sequence, int head, int start, int count, DeltaHeadScratch scratch)
+        {
+            float* output = Output + ((long)(Batch.Offset(sequence) + start) * Width) + (head * HeadDim);
+            ComputeQueryKeyValue(sequence, head, start, count, scratch);
+            RunDelta(scratch, count, StateOf(sequence, head), output);
+            for (int t = 0; t < count; t++)
+            {
+                float* row = output + ((long)t * Width);
+                VectorKernel<TSimd, TVector>.RmsNorm(
+                    row, ((HostBuffer)Weights.OutputNorm).Data, Backend.Config.RmsNormEpsilon, row, HeadDim);
+                VectorKernel<TSimd, TVector>.SigmoidMultiply(row, scratch.Gate + ((long)t * HeadDim), HeadDim);
+            }
+        }
+
+        private readonly float* StateOf(int sequence, int head) =>
+            Cache.State(Batch.Slot(sequence), DeltaLayer) + ((long)head * HeadDim * HeadDim);
+
+        // What many sequences remember fits no near cache. The delta kernel asks for the rest of a state as it goes.
+        private readonly void PrefetchSequence(int sequence, int head)
+        {
+            int stateBytes = Math.Min(CacheLine.AheadBytes, HeadDim * HeadDim * sizeof(float));
+            CacheLine.PrefetchRange(StateOf(sequence, head), stateBytes);
+            for (int row = 1 - Backend.Config.ConvolutionWidth; row < 0; row++)
+            {
+                float* tail = ConvolutionInput(sequence, row) + (head * HeadDim);
+                for (int part = 0; part < 3; part++)
+                {
+                    CacheLine.PrefetchRange(tail + (part * Width), HeadDim * sizeof(float));
+                }
+            }
         }
 
         private readonly void RunDelta(DeltaHeadScratch scratch, int count, float* state, float* output)

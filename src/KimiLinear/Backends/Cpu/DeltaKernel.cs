@@ -44,7 +44,7 @@ internal static unsafe class DeltaKernel<TSimd, TVector>
         int row = 0;
         for (; row + RowTile <= headDim && headDim % TSimd.Width == 0; row += RowTile)
         {
-            Prefetch(state + ((long)(row + RowTile) * headDim), RowTile * headDim);
+            PrefetchAhead(state, row, headDim);
             for (int t = 0; t < tokenCount; t++)
             {
                 long offset = (long)t * headDim;
@@ -81,11 +81,14 @@ internal static unsafe class DeltaKernel<TSimd, TVector>
         }
     }
 
-    private static void Prefetch(float* state, int length)
+    // As many rows as a tile has, a page on; what lies behind the state is another worker's.
+    private static void PrefetchAhead(float* state, int row, int headDim)
     {
-        for (int i = 0; i < length; i += CacheLine.ByteCount / sizeof(float))
+        int bytes = RowTile * headDim * sizeof(float);
+        long offset = ((long)row * headDim * sizeof(float)) + CacheLine.AheadBytes;
+        if (offset + bytes <= (long)headDim * headDim * sizeof(float))
         {
-            CacheLine.Prefetch((byte*)(state + i) + CacheLine.AheadBytes);
+            CacheLine.PrefetchRange((byte*)state + offset, bytes);
         }
     }
 

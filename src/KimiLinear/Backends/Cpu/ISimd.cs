@@ -67,6 +67,13 @@ internal unsafe interface ISimd<TVector>
     /// <summary>ln(1 + value) for values from 0 to 1.</summary>
     static abstract TVector Log1P(TVector value);
 
+    /// <summary>
+    /// Widens twice as many columns as a vector has lanes, of as many rows, to vectors with a lane for each row: column c goes to
+    /// (c mod lanes) · laneStride + (c / lanes) · groupStride.
+    /// </summary>
+    static abstract void TransposeBFloat16(
+        ushort* source, long sourceStride, float* destination, long laneStride, long groupStride);
+
     /// <summary>The sum of all values: halves are folded together, then neighbours added.</summary>
     static abstract float Sum(TVector value);
 

@@ -127,6 +127,10 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
             return;
         }
 
+        int interleaved = MultiplyInterleaved<TFormat>(input, rows, rowCount, columnCount, scratch, output, firstColumn);
+        rows += (long)interleaved * columnCount * TFormat.Size;
+        rowCount -= interleaved;
+        firstColumn += interleaved;
         float* panel = scratch.Get(ScratchLength(columnCount));
         for (int token = 0; token < input.Count; token += BlockTokens)
         {
@@ -138,6 +142,30 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                 Multiply<Float32Weights>(input, token, tokenEnd, (byte*)panel, count, columnCount, output, firstColumn + row);
             }
         }
+    }
+
+    // Returns how many rows were multiplied so.
+    private static int MultiplyInterleaved<TFormat>(
+        MatMulInput input, byte* rows, int rowCount, int columnCount, ScratchBuffer scratch, MatMulOutput output, int firstColumn)
+        where TFormat : struct, IWeightFormat
+    {
+        int panelRows = InterleavedKernel<TSimd, TVector>.RowCount;
+        if (typeof(TFormat) != typeof(BFloat16Weights)
+            || rowCount < panelRows
+            || !InterleavedKernel<TSimd, TVector>.Fits(columnCount))
+        {
+            return 0;
+        }
+
+        float* panel = scratch.Get((long)panelRows * columnCount);
+        int row = 0;
+        for (; row + panelRows <= rowCount; row += panelRows)
+        {
+            InterleavedKernel<TSimd, TVector>.Interleave((ushort*)rows + ((long)row * columnCount), columnCount, panel);
+            InterleavedKernel<TSimd, TVector>.Multiply(input, 0, input.Count, panel, columnCount, output, firstColumn + row);
+        }
+
+        return row;
     }
 
     private static void MultiplyBlocks(

@@ -56,6 +56,16 @@ internal readonly unsafe struct MatMulRow(float* data, float scale, bool add)
         (add ? Vector128.Load(data + column) + scaled : scaled).Store(data + column);
     }
 
+    /// <summary>Writes two vectors of neighbours, each value as <see cref="Put"/> would.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Put2<TSimd, TVector>(TVector first, TVector second)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        PutVector<TSimd, TVector>(0, first);
+        PutVector<TSimd, TVector>(TSimd.Width, second);
+    }
+
     /// <summary>Writes the 16 values of a tile, each as <see cref="Put"/> would.</summary>
     public void PutTile<TSimd, TVector>(float* values)
         where TSimd : struct, ISimd<TVector>

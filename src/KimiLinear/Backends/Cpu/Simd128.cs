@@ -107,6 +107,10 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
         return Vector128.ConditionalSelect(Vector128.Equals(u, Vector128<float>.One), value, Vector128.Log(u) * correction);
     }
 
+    public static void TransposeBFloat16(
+        ushort* source, long sourceStride, float* destination, long laneStride, long groupStride) =>
+        PlainTranspose.Run(Width, source, sourceStride, destination, laneStride, groupStride);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector128<float> value) => (value[0] + value[1]) + (value[2] + value[3]);
 

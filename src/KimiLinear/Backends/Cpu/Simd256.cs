@@ -107,6 +107,47 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void TransposeBFloat16(
+        ushort* source, long sourceStride, float* destination, long laneStride, long groupStride)
+    {
+        if (!Avx2.IsSupported)
+        {
+            PlainTranspose.Run(Width, source, sourceStride, destination, laneStride, groupStride);
+            return;
+        }
+
+        // Rows 0 and 4, 1 and 5, 2 and 6, 3 and 7 side by side: then four
+        // pairs of columns at a time are exchanged within halves.
+        for (int column = 0; column < 2 * Width; column += 8)
+        {
+            ushort* rows = source + column;
+            Vector256<uint> a = LoadHalves(rows, sourceStride);
+            Vector256<uint> b = LoadHalves(rows + sourceStride, sourceStride);
+            Vector256<uint> c = LoadHalves(rows + (2 * sourceStride), sourceStride);
+            Vector256<uint> d = LoadHalves(rows + (3 * sourceStride), sourceStride);
+            Vector256<ulong> abLow = Avx2.UnpackLow(a, b).AsUInt64(), abHigh = Avx2.UnpackHigh(a, b).AsUInt64();
+            Vector256<ulong> cdLow = Avx2.UnpackLow(c, d).AsUInt64(), cdHigh = Avx2.UnpackHigh(c, d).AsUInt64();
+            float* target = destination + (column % Width * laneStride) + (column / Width * groupStride);
+            StorePair(Avx2.UnpackLow(abLow, cdLow).AsUInt32(), target, laneStride);
+            StorePair(Avx2.UnpackHigh(abLow, cdLow).AsUInt32(), target + (2 * laneStride), laneStride);
+            StorePair(Avx2.UnpackLow(abHigh, cdHigh).AsUInt32(), target + (4 * laneStride), laneStride);
+            StorePair(Avx2.UnpackHigh(abHigh, cdHigh).AsUInt32(), target + (6 * laneStride), laneStride);
+        }
+    }
+
+    // Lanes of two numbers that follow each other in a row.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StorePair(Vector256<uint> pairs, float* destination, long stride)
+    {
+        (pairs << 16).AsSingle().Store(destination);
+        (pairs & Vector256.Create(0xFFFF0000u)).AsSingle().Store(destination + stride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> LoadHalves(ushort* source, long stride) => 
+        Vector256.Create(Vector128.Load(source), Vector128.Load(source + (4 * stride))).AsUInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector256<float> value) => Simd128.Sum(Fold(value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

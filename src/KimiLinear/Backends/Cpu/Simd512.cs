@@ -110,6 +110,48 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void TransposeBFloat16(
+        ushort* source, long sourceStride, float* destination, long laneStride, long groupStride)
+    {
+        if (!Avx512F.IsSupported)
+        {
+            PlainTranspose.Run(Width, source, sourceStride, destination, laneStride, groupStride);
+            return;
+        }
+
+        // Rows 0, 4, 8 and 12 side by side, and so 1, 5, 9 and 13, 2 ... and 3 ...: then four
+        // pairs of columns at a time are exchanged within quarters.
+        for (int column = 0; column < 2 * Width; column += 8)
+        {
+            ushort* rows = source + column;
+            Vector512<uint> a = LoadQuarters(rows, sourceStride);
+            Vector512<uint> b = LoadQuarters(rows + sourceStride, sourceStride);
+            Vector512<uint> c = LoadQuarters(rows + (2 * sourceStride), sourceStride);
+            Vector512<uint> d = LoadQuarters(rows + (3 * sourceStride), sourceStride);
+            Vector512<ulong> abLow = Avx512F.UnpackLow(a, b).AsUInt64(), abHigh = Avx512F.UnpackHigh(a, b).AsUInt64();
+            Vector512<ulong> cdLow = Avx512F.UnpackLow(c, d).AsUInt64(), cdHigh = Avx512F.UnpackHigh(c, d).AsUInt64();
+            float* target = destination + (column % Width * laneStride) + (column / Width * groupStride);
+            StorePair(Avx512F.UnpackLow(abLow, cdLow).AsUInt32(), target, laneStride);
+            StorePair(Avx512F.UnpackHigh(abLow, cdLow).AsUInt32(), target + (2 * laneStride), laneStride);
+            StorePair(Avx512F.UnpackLow(abHigh, cdHigh).AsUInt32(), target + (4 * laneStride), laneStride);
+            StorePair(Avx512F.UnpackHigh(abHigh, cdHigh).AsUInt32(), target + (6 * laneStride), laneStride);
+        }
+    }
+
+    // Lanes of two numbers that follow each other in a row.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StorePair(Vector512<uint> pairs, float* destination, long stride)
+    {
+        (pairs << 16).AsSingle().Store(destination);
+        (pairs & Vector512.Create(0xFFFF0000u)).AsSingle().Store(destination + stride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> LoadQuarters(ushort* source, long stride) => Vector512.Create(
+        Vector256.Create(Vector128.Load(source), Vector128.Load(source + (4 * stride))),
+        Vector256.Create(Vector128.Load(source + (8 * stride)), Vector128.Load(source + (12 * stride)))).AsUInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector512<float> value) => Simd256.Sum(Fold(value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -83,6 +83,10 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Log1P(float value) => float.LogP1(value);
 
+    public static void TransposeBFloat16(
+        ushort* source, long sourceStride, float* destination, long laneStride, long groupStride) =>
+        PlainTranspose.Run(Width, source, sourceStride, destination, laneStride, groupStride);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(float value) => value;
 
