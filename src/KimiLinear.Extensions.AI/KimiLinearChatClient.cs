@@ -69,7 +69,10 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="generationConfig">The model's own defaults; <see langword="null"/> for the library's.</param>
     /// <param name="options">Name and limits; the path and what concerns loading are not used.</param>
-    /// <param name="logger">Told what of a request could not be honoured; <see langword="null"/> for nobody.</param>
+    /// <param name="logger">
+    /// Told what of a request could not be honoured, and of the first listener of telemetry that throws; <see langword="null"/>
+    /// for nobody. What it throws itself is of no consequence.
+    /// </param>
     /// <exception cref="ArgumentNullException">
     /// <paramref name="model"/> or <paramref name="tokenizer"/> is <see langword="null"/>.
     /// </exception>
@@ -99,12 +102,13 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             options.DefaultMaxOutputTokens ?? 1, nameof(options.DefaultMaxOutputTokens));
         _model = model;
         _tokenizer = tokenizer;
-        _engine = new GenerationEngine(model, tokenizer, generationConfig, options.ToEngineOptions());
+        ILogger? quiet = QuietLogger.Around(logger);
+        _engine = new GenerationEngine(model, tokenizer, generationConfig, options.ToEngineOptions().Into(quiet));
         _metadata = new ChatClientMetadata("kimilinear", providerUri: null, options.ModelId ?? model.Name);
         _defaultMaxTokens = options.DefaultMaxOutputTokens ?? generationConfig?.MaxNewTokens;
         _constrainsToolCalls = options.ConstrainToolCalls;
         _callTokenIds = ToolCallMarkers.FindOpeningTokenIds(tokenizer);
-        _unsupported = new UnsupportedOptions(options.UnsupportedOptionBehavior, logger);
+        _unsupported = new UnsupportedOptions(options.UnsupportedOptionBehavior, quiet);
         _ownsModel = ownsModel;
     }
 

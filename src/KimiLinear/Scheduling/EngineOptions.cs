@@ -165,6 +165,13 @@ public sealed record EngineOptions
     } = 256;
 
     /// <summary>
+    /// Gets who is told, once for an engine and on whatever thread it happens, that a listener of its meter or of its spans threw;
+    /// <see langword="null"/> for nobody. Requests go on in any case, and so do other measurements.
+    /// </summary>
+    /// <value>The default is <see langword="null"/>. A chat client logs it.</value>
+    public Action<Exception>? TelemetryFaultHandler { get; init; }
+
+    /// <summary>
     /// Makes <see cref="PrefixFolder"/> if it is missing, and tries whether a file can be made in it. Does nothing where there is
     /// none, or where prefixes are not reused.
     /// </summary>
