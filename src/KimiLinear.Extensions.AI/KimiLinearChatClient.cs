@@ -77,6 +77,9 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <paramref name="model"/> or <paramref name="tokenizer"/> is <see langword="null"/>.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
+    /// <exception cref="ArgumentException">
+    /// <see cref="KimiLinearChatClientOptions.MaxContextTokens"/> is more than the model reads.
+    /// </exception>
     /// <exception cref="IOException"><see cref="KimiLinearChatClientOptions.PrefixFolder"/> cannot be used.</exception>
     public KimiLinearChatClient(
         KimiLinearModel model,
@@ -123,7 +126,10 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="options">Where the model is and how to run it.</param>
     /// <param name="cancellationToken">Stops loading.</param>
     /// <returns>The client; the caller disposes it.</returns>
-    /// <exception cref="ArgumentException">An option is out of range, or the path is missing.</exception>
+    /// <exception cref="ArgumentException">
+    /// An option is out of range, or the path is missing; or the context is longer than the model's, which is found before the
+    /// weights are read.
+    /// </exception>
     /// <exception cref="IOException">
     /// A file or a folder is missing, a model could not be downloaded, or <see cref="KimiLinearChatClientOptions.PrefixFolder"/>
     /// cannot be used, which is found first.
@@ -148,8 +154,10 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             throw new ArgumentException(fault, nameof(options));
         }
 
-        options.ToEngineOptions().PreparePrefixFolder();
+        EngineOptions engineOptions = options.ToEngineOptions();
+        engineOptions.PreparePrefixFolder();
         string modelPath = ModelSource.Find(options, cancellationToken);
+        engineOptions.RequireContextOf(KimiLinearModel.LoadConfig(modelPath));
         // The small files first: what they lack is found before a large model is read.
         KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
         GenerationConfig generationConfig = GenerationConfig.Load(modelPath);

@@ -79,7 +79,7 @@ public sealed class KimiLinearChatClientOptions
     public int MaxQueuedRequests { get; set; } = 1024;
 
     /// <summary>Gets or sets the most tokens of a request, conversation and reply together.</summary>
-    /// <value>The default is <see langword="null"/>: the model's context. At least 1.</value>
+    /// <value>The default is <see langword="null"/>: the model's context. At least 1, and no more than that.</value>
     public int? MaxContextTokens { get; set; }
 
     /// <summary>Gets or sets the bytes that conversations may hold, those kept for their next turn included.</summary>

@@ -74,7 +74,7 @@ public sealed class ServeCommand
 
     private readonly Option<int?> _maxModelLength = new("--max-model-len")
     {
-        Description = "The most tokens of a request, reply included; 32k is 32,000 and 32K is 32,768 [default: the model's].",
+        Description = "The most tokens of a request, reply included; 32k is 32,000 and 32K is 32,768 [default: the model's, and no more].",
         HelpName = "N",
         CustomParser = result => TokenCount.TryParse(result.Tokens[0].Value, out int count)
             ? count
@@ -177,6 +177,8 @@ public sealed class ServeCommand
         return command;
     }
 
+    private const string ContextOption = nameof(KimiLinearChatClientOptions.MaxContextTokens);
+
     // What only the disk can tell is found out before the server listens and the model is loaded.
     private async Task RunAsync(ServerSettings settings, CancellationToken cancellationToken)
     {
@@ -192,7 +194,17 @@ public sealed class ServeCommand
                 exception);
         }
 
-        await ChatServer.RunAsync(settings, cancellationToken);
+        try
+        {
+            await ChatServer.RunAsync(settings, cancellationToken);
+        }
+        catch (InvalidOperationException exception)
+            when (exception.InnerException is ArgumentException
+                && exception.Message.StartsWith(ContextOption, StringComparison.Ordinal))
+        {
+            // What the library calls an option is a flag here.
+            throw new ArgumentException(_maxModelLength.Name + exception.Message[ContextOption.Length..], exception);
+        }
     }
 
     private void RequirePrefixesForTheirFolder(CommandResult result)

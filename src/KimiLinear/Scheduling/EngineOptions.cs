@@ -1,3 +1,6 @@
+using System.Globalization;
+using KimiLinear.Configuration;
+
 namespace KimiLinear.Scheduling;
 
 /// <summary>How an engine shares a model among requests.</summary>
@@ -29,8 +32,8 @@ public sealed record EngineOptions
     } = 1024;
 
     /// <summary>
-    /// Gets the most tokens of a request, prompt and reply together, at least 1; <see langword="null"/> for the model's limit,
-    /// which holds in any case.
+    /// Gets the most tokens of a request, prompt and reply together, at least 1 and at most the model's own limit;
+    /// <see langword="null"/> for that limit. An engine refuses more than its model can read.
     /// </summary>
     /// <value>The default is <see langword="null"/>.</value>
     public int? MaxContextTokens
@@ -181,6 +184,21 @@ public sealed record EngineOptions
         if (this is { ReusePrefixes: true, PrefixFolder: { } path })
         {
             Scheduling.PrefixFolder.Prepare(path);
+        }
+    }
+
+    /// <summary>Refuses a context that a model does not have, before its weights are read or any request is.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <exception cref="ArgumentException"><see cref="MaxContextTokens"/> is more than the model reads.</exception>
+    public void RequireContextOf(KimiLinearConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        if (MaxContextTokens > config.MaxContextTokens)
+        {
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{nameof(MaxContextTokens)} is {MaxContextTokens:N0}, but the model reads at most {config.MaxContextTokens:N0} tokens. "
+                + $"Lower it, or leave it out for all of them."));
         }
     }
 }

@@ -42,6 +42,7 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
     /// <param name="defaults">What the model recommends, or <see langword="null"/> when nothing is known.</param>
     /// <param name="options">How the model is shared; <see langword="null"/> for the defaults.</param>
     /// <exception cref="ArgumentNullException">The model or the tokenizer is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentException"><see cref="EngineOptions.MaxContextTokens"/> is more than the model reads.</exception>
     /// <exception cref="IOException"><see cref="EngineOptions.PrefixFolder"/> cannot be made, or no file in it.</exception>
     public GenerationEngine(
         KimiLinearModel model, KimiTokenizer tokenizer, GenerationConfig? defaults = null, EngineOptions? options = null)
@@ -51,7 +52,8 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
         _model = model;
         _tokenizer = tokenizer;
         _options = options ?? new EngineOptions();
-        _maxContextTokens = Math.Min(_options.MaxContextTokens ?? int.MaxValue, model.Config.MaxContextTokens);
+        _options.RequireContextOf(model.Config);
+        _maxContextTokens = _options.MaxContextTokens ?? model.Config.MaxContextTokens;
         DefaultSamplingOptions = SamplingOptions.FromGenerationConfig(defaults);
         DefaultStopTokenIds = Array.AsReadOnly(DefaultStopTokens.Of(model.Config, defaults, tokenizer));
         _queue = new RequestQueue(_options);

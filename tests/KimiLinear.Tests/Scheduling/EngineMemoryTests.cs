@@ -80,6 +80,21 @@ public sealed class EngineMemoryTests(TinyModel tiny) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public void Engine_ContextLongerThanTheModels_IsRefused()
+    {
+        int most = tiny.Model.Config.MaxContextTokens;
+        using (EngineHarness whole = new(tiny, new EngineOptions { MaxContextTokens = most }))
+        {
+            Assert.Equal(most, whole.Engine.MaxContextTokens);
+        }
+
+        ArgumentException error = Assert.Throws<ArgumentException>(
+            () => new EngineHarness(tiny, new EngineOptions { MaxContextTokens = most + 1 }));
+
+        Assert.Contains("MaxContextTokens is 1,048,577, but the model reads at most 1,048,576", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task GenerateAsync_ReplyReachesTheEnginesContext_EndsForThatReason()
     {
         using EngineHarness harness = new(tiny, new EngineOptions { MaxContextTokens = 60 });
