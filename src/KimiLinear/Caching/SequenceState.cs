@@ -38,10 +38,10 @@ public sealed class SequenceState : IDisposable
     }
 
     /// <summary>Puts the sequence into a batch with new tokens, reserving the memory they need.</summary>
-    internal void Join(ForwardBatch batch, ReadOnlySpan<int> tokenIds, LogitsRequest logits)
+    internal void Join(ForwardBatch batch, ReadOnlySpan<int> tokenIds, LogitsRequest logits, bool isPrompt)
     {
         Reserve(tokenIds.Length);
-        batch.Add(tokenIds, _slot, _pages, Length, logits);
+        batch.Add(tokenIds, _slot, _pages, Length, logits, isPrompt);
     }
 
     /// <summary>From here on the recurrent state changes: if the step fails, the sequence cannot go on.</summary>

@@ -199,7 +199,8 @@ internal sealed partial class EngineLoop
             _entries[i] = new BatchEntry(
                 entry.Request.Sequence!,
                 entry.TokenIds,
-                entry.DraftCount > 0 ? LogitsRequest.EveryToken : entry.DrawsToken ? LogitsRequest.LastToken : LogitsRequest.None);
+                entry.DraftCount > 0 ? LogitsRequest.EveryToken : entry.DrawsToken ? LogitsRequest.LastToken : LogitsRequest.None,
+                entry.IsPrompt);
         }
 
         Span<float> logits;

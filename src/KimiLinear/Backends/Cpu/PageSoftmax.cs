@@ -6,7 +6,8 @@ namespace KimiLinear.Backends;
 /// <summary>Turns one page's scores into integer weights of its values, within a softmax that runs over the pages.</summary>
 /// <remarks>
 /// Scores are exponents of two. The weights of a page are relative to its largest, so that a page far below the largest score
-/// so far keeps its precision. Arrays over rows have room for a whole number of vectors.
+/// so far keeps its precision. A row's integers depend on what the row sees and on nothing behind it, so that they are the same
+/// whatever tokens are attended to together. Arrays over rows have room for a whole number of vectors.
 /// </remarks>
 internal unsafe struct PageSoftmax<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
@@ -17,6 +18,9 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
 
     // Weights that sum up to this, rounded, and values of up to 14 bits fit a sum of 32 bits.
     private const float LargestSum = (int.MaxValue / LatentRows.LargestInteger) - (CacheLayout.PageTokens * 0.5f) - 1;
+
+    // Of values that are all zero, or next to it.
+    private const float LargestResolution = 1e30f;
 
     // Of a normal number.
     private const float SmallestExponent = -126;
@@ -29,9 +33,8 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     private const float C5 = 0.00133813021f;
 
     private float* _scores;
-    private float* _factors;    // [PageTokens] what a value's integers are multiples of, relative to the largest
+    private float* _factors;    // [PageTokens] what a value's integers are multiples of
     private float* _pageMaxima; // [rows]
-    private float _largest;     // of what the values' integers are multiples of
 
     /// <summary>The first row's scores; what has been weighed is lost.</summary>
     public readonly float* Scores => _scores; // [rows, PageTokens]
@@ -67,14 +70,10 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     public static float Exp2(float x) => MathF.Pow(2, MathF.Max(x, SmallestExponent));
 
     /// <summary>Says what the integers of each value are multiples of; values from a count on do not exist.</summary>
-    public void SetValueScales(float* scales, int count) // [PageTokens]
+    public readonly void SetValueScales(float* scales, int count) // [PageTokens]
     {
-        _largest = VectorKernel<TSimd, TVector>.Max(scales, count);
-        float factor = _largest == 0 ? 0 : 1 / _largest;
-        for (int i = 0; i < CacheLayout.PageTokens; i++)
-        {
-            _factors[i] = i < count ? scales[i] * factor : 0;
-        }
+        new ReadOnlySpan<float>(scales, count).CopyTo(new Span<float>(_factors, count));
+        new Span<float>(_factors + count, CacheLayout.PageTokens - count).Clear();
     }
 
     /// <summary>
@@ -147,21 +146,24 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
         float* scores = _scores + (row * CacheLayout.PageTokens);
         TVector s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
         TVector t0 = TSimd.Zero, t1 = TSimd.Zero, t2 = TSimd.Zero, t3 = TSimd.Zero;
+        TVector m0 = TSimd.Zero, m1 = TSimd.Zero, m2 = TSimd.Zero, m3 = TSimd.Zero;
         for (int i = 0; i < CacheLayout.PageTokens; i += TSimd.Width)
         {
             TVector factors = TSimd.Load(_factors + i);
-            Weigh(scores + i, _pageMaxima[row], factors, ref s0, ref t0);
-            Weigh(scores + CacheLayout.PageTokens + i, _pageMaxima[row + 1], factors, ref s1, ref t1);
-            Weigh(scores + (2 * CacheLayout.PageTokens) + i, _pageMaxima[row + 2], factors, ref s2, ref t2);
-            Weigh(scores + (3 * CacheLayout.PageTokens) + i, _pageMaxima[row + 3], factors, ref s3, ref t3);
+            Weigh(scores + i, _pageMaxima[row], factors, ref s0, ref t0, ref m0);
+            Weigh(scores + CacheLayout.PageTokens + i, _pageMaxima[row + 1], factors, ref s1, ref t1, ref m1);
+            Weigh(scores + (2 * CacheLayout.PageTokens) + i, _pageMaxima[row + 2], factors, ref s2, ref t2, ref m2);
+            Weigh(scores + (3 * CacheLayout.PageTokens) + i, _pageMaxima[row + 3], factors, ref s3, ref t3, ref m3);
         }
 
-        // No weight is larger than 1.
         Vector128<float> resolutions = Vector128.MinNative(
-            Vector128.Create(LargestSum) / TSimd.Sum4(t0, t1, t2, t3), Vector128.Create((float)short.MaxValue));
+            Vector128.MinNative(
+                Vector128.Create(LargestSum) / TSimd.Sum4(t0, t1, t2, t3),
+                Vector128.Create((float)short.MaxValue) / TSimd.Max4(m0, m1, m2, m3)),
+            Vector128.Create(LargestResolution));
         Vector128<float> shares = Vector128.Load(Scales + row);
         (Vector128.Load(sums + row) + (shares * TSimd.Sum4(s0, s1, s2, s3))).Store(sums + row);
-        (shares * (Vector128.Create(_largest) / resolutions)).Store(Scales + row);
+        (shares / resolutions).Store(Scales + row);
         for (int i = 0; i < 4; i++)
         {
             Round(scores + (i * CacheLayout.PageTokens), resolutions[i], Weights + ((row + i) * CacheLayout.PageTokens));
@@ -169,13 +171,15 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Weigh(float* scores, float max, TVector factors, ref TVector sum, ref TVector scaledSum)
+    private static void Weigh(
+        float* scores, float max, TVector factors, ref TVector sum, ref TVector scaledSum, ref TVector scaledMax)
     {
         TVector weight = Exp2(TSimd.Subtract(TSimd.Load(scores), TSimd.Broadcast(max)));
         TVector scaled = TSimd.Multiply(weight, factors);
         TSimd.Store(scores, scaled);
         sum = TSimd.Add(sum, weight);
         scaledSum = TSimd.Add(scaledSum, scaled);
+        scaledMax = TSimd.Larger(scaledMax, scaled);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
