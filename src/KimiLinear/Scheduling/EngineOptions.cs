@@ -154,7 +154,7 @@ public sealed record EngineOptions
 
     /// <summary>
     /// Gets how many tokens are computed ahead of a reader, at least 1. A reader who is further behind pauses its request, which
-    /// keeps its memory and gives up its place in the steps.
+    /// gives up its place in the steps and keeps its memory, unless nobody else can go on without.
     /// </summary>
     /// <value>The default is 256.</value>
     public int ReadAheadTokens
