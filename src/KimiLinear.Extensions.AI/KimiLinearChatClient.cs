@@ -161,7 +161,12 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         // The small files first: what they lack is found before a large model is read.
         KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
         GenerationConfig generationConfig = GenerationConfig.Load(modelPath);
-        ModelLoadOptions load = new() { Preload = options.Preload, Device = ComputeDevice.Parse(options.Device) };
+        ModelLoadOptions load = new()
+        {
+            Preload = options.Preload,
+            Device = ComputeDevice.Parse(options.Device),
+            Activations = options.Activations,
+        };
         KimiLinearModel model = KimiLinearModel.Load(
             modelPath,
             options.ThreadCount is { } threads ? load with { ThreadCount = threads } : load,

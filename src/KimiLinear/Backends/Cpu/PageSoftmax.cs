@@ -34,6 +34,7 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
 
     private float* _scores;
     private float* _factors;    // [PageTokens] what a value's integers are multiples of
+    private float* _largest;    // [PageTokens + 1] the largest of so many first factors; of all, in place of none
     private float* _pageMaxima; // [rows]
 
     /// <summary>The first row's scores; what has been weighed is lost.</summary>
@@ -50,7 +51,7 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
 
     /// <summary>Float32 values of scratch for this many rows.</summary>
     public static long ScratchLength(int rowCount) =>
-        CacheLayout.PageTokens + (PaddedCount(rowCount) * ((CacheLayout.PageTokens * 3L / 2) + 3));
+        (3 * CacheLayout.PageTokens) + (PaddedCount(rowCount) * ((CacheLayout.PageTokens * 3L / 2) + 3));
 
     /// <summary>A number of rows whose arrays hold whole vectors.</summary>
     public static int PaddedCount(int rowCount) => CacheLayout.PaddedLength(rowCount);
@@ -58,7 +59,12 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     public static PageSoftmax<TSimd, TVector> Create(float* scratch, int rowCount)
     {
         long rows = PaddedCount(rowCount);
-        PageSoftmax<TSimd, TVector> softmax = new() { _factors = scratch, _scores = scratch + CacheLayout.PageTokens };
+        PageSoftmax<TSimd, TVector> softmax = new()
+        {
+            _factors = scratch,
+            _largest = scratch + CacheLayout.PageTokens,
+            _scores = scratch + (3 * CacheLayout.PageTokens),
+        };
         softmax.Weights = (short*)(softmax._scores + (rows * CacheLayout.PageTokens));
         softmax._pageMaxima = (float*)(softmax.Weights + (rows * CacheLayout.PageTokens));
         softmax.Keep = softmax._pageMaxima + rows;
@@ -74,6 +80,14 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     {
         new ReadOnlySpan<float>(scales, count).CopyTo(new Span<float>(_factors, count));
         new Span<float>(_factors + count, CacheLayout.PageTokens - count).Clear();
+        float largest = 0;
+        for (int i = 0; i < CacheLayout.PageTokens; i++)
+        {
+            largest = MathF.Max(largest, _factors[i]);
+            _largest[i + 1] = largest;
+        }
+
+        _largest[0] = largest;
     }
 
     /// <summary>
@@ -86,7 +100,7 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
         {
             for (int row = 0; row < rowCount; row++)
             {
-                int seen = Math.Clamp(firstSeen + (row % period), 0, CacheLayout.PageTokens);
+                int seen = Seen(row, firstSeen, period);
                 new Span<float>(_scores + (row * CacheLayout.PageTokens) + seen, CacheLayout.PageTokens - seen).Fill(NoScore);
             }
         }
@@ -99,9 +113,27 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
         Rescale(rowCount, maxima, sums);
         for (int row = 0; row < rowCount; row += 4)
         {
-            WeighRows(row, sums);
+            WeighRows(row, LargestFactors(row, firstSeen, period), sums);
         }
     }
+
+    // The largest factors that four rows see.
+    private readonly Vector128<float> LargestFactors(int row, int firstSeen, int period)
+    {
+        if (firstSeen >= CacheLayout.PageTokens)
+        {
+            return Vector128.Create(_largest[CacheLayout.PageTokens]);
+        }
+
+        return Vector128.Create(
+            _largest[Seen(row, firstSeen, period)],
+            _largest[Seen(row + 1, firstSeen, period)],
+            _largest[Seen(row + 2, firstSeen, period)],
+            _largest[Seen(row + 3, firstSeen, period)]);
+    }
+
+    private static int Seen(int row, int firstSeen, int period) =>
+        Math.Clamp(firstSeen + (row % period), 0, CacheLayout.PageTokens);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void FindMaxima(int row)
@@ -141,25 +173,25 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void WeighRows(int row, float* sums)
+    private readonly void WeighRows(int row, Vector128<float> largest, float* sums)
     {
         float* scores = _scores + (row * CacheLayout.PageTokens);
         TVector s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
         TVector t0 = TSimd.Zero, t1 = TSimd.Zero, t2 = TSimd.Zero, t3 = TSimd.Zero;
-        TVector m0 = TSimd.Zero, m1 = TSimd.Zero, m2 = TSimd.Zero, m3 = TSimd.Zero;
         for (int i = 0; i < CacheLayout.PageTokens; i += TSimd.Width)
         {
             TVector factors = TSimd.Load(_factors + i);
-            Weigh(scores + i, _pageMaxima[row], factors, ref s0, ref t0, ref m0);
-            Weigh(scores + CacheLayout.PageTokens + i, _pageMaxima[row + 1], factors, ref s1, ref t1, ref m1);
-            Weigh(scores + (2 * CacheLayout.PageTokens) + i, _pageMaxima[row + 2], factors, ref s2, ref t2, ref m2);
-            Weigh(scores + (3 * CacheLayout.PageTokens) + i, _pageMaxima[row + 3], factors, ref s3, ref t3, ref m3);
+            Weigh(scores + i, _pageMaxima[row], factors, ref s0, ref t0);
+            Weigh(scores + CacheLayout.PageTokens + i, _pageMaxima[row + 1], factors, ref s1, ref t1);
+            Weigh(scores + (2 * CacheLayout.PageTokens) + i, _pageMaxima[row + 2], factors, ref s2, ref t2);
+            Weigh(scores + (3 * CacheLayout.PageTokens) + i, _pageMaxima[row + 3], factors, ref s3, ref t3);
         }
 
+        // No weight is larger than 1, and none times its factor than the largest that its row sees.
         Vector128<float> resolutions = Vector128.MinNative(
             Vector128.MinNative(
                 Vector128.Create(LargestSum) / TSimd.Sum4(t0, t1, t2, t3),
-                Vector128.Create((float)short.MaxValue) / TSimd.Max4(m0, m1, m2, m3)),
+                Vector128.Create((float)short.MaxValue) / largest),
             Vector128.Create(LargestResolution));
         Vector128<float> shares = Vector128.Load(Scales + row);
         (Vector128.Load(sums + row) + (shares * TSimd.Sum4(s0, s1, s2, s3))).Store(sums + row);
@@ -171,15 +203,13 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Weigh(
-        float* scores, float max, TVector factors, ref TVector sum, ref TVector scaledSum, ref TVector scaledMax)
+    private static void Weigh(float* scores, float max, TVector factors, ref TVector sum, ref TVector scaledSum)
     {
         TVector weight = Exp2(TSimd.Subtract(TSimd.Load(scores), TSimd.Broadcast(max)));
         TVector scaled = TSimd.Multiply(weight, factors);
         TSimd.Store(scores, scaled);
         sum = TSimd.Add(sum, weight);
         scaledSum = TSimd.Add(scaledSum, scaled);
-        scaledMax = TSimd.Larger(scaledMax, scaled);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
