@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using KimiLinear.Generation;
 using KimiLinear.Sampling;
 using KimiLinear.ToolCalls;
@@ -84,7 +85,13 @@ internal static class ChatOptionsMapping
 
     private static string? Text(ChatOptions? options, string key) =>
         options?.AdditionalProperties is { } properties && properties.TryGetValue(key, out object? value)
-            ? value as string ?? (value is JsonElement { ValueKind: JsonValueKind.String } json ? json.GetString() : null)
+            ? value switch
+            {
+                string text => text,
+                JsonElement { ValueKind: JsonValueKind.String } json => json.GetString(),
+                JsonValue node when node.TryGetValue(out string? text) => text,
+                _ => null,
+            }
             : null;
 
     private static float? ToNumber(object? value) => value switch
@@ -92,7 +99,10 @@ internal static class ChatOptionsMapping
         JsonElement { ValueKind: JsonValueKind.Number } json => json.GetSingle(),
         JsonElement { ValueKind: JsonValueKind.String } json => ToNumber(json.GetString()),
         string text => float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float number) ? number : null,
-        float or double or decimal or int or long => Convert.ToSingle(value, CultureInfo.InvariantCulture),
+        JsonValue node => node.TryGetValue(out JsonElement json) ? ToNumber(json) : ToNumber(node.GetValue<object>()),
+        Half half => (float)half,
+        bool or char or DateTime => null,
+        IConvertible and ValueType number => Convert.ToSingle(number, CultureInfo.InvariantCulture),
         _ => null,
     };
 
@@ -110,6 +120,7 @@ internal static class ChatOptionsMapping
             IEnumerable<KeyValuePair<string, object?>> pairs => Collect(pairs.Select(pair => (pair.Key, pair.Value))),
             JsonElement { ValueKind: JsonValueKind.Object } json =>
                 Collect(json.EnumerateObject().Select(property => (property.Name, (object?)property.Value))),
+            JsonObject json => Collect(json.Select(property => (property.Key, (object?)property.Value))),
             IDictionary dictionary => Collect(Entries(dictionary)),
             _ => null,
         };

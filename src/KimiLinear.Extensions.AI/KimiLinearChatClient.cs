@@ -69,11 +69,17 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="generationConfig">The model's own defaults; <see langword="null"/> for the library's.</param>
     /// <param name="options">Name and limits; the path and what concerns loading are not used.</param>
-    /// <param name="logger">Told what of a request could not be honoured; <see langword="null"/> for nobody.</param>
+    /// <param name="logger">
+    /// Told what of a request could not be honoured, and of the first listener of telemetry that throws; <see langword="null"/>
+    /// for nobody. What it throws itself is of no consequence.
+    /// </param>
     /// <exception cref="ArgumentNullException">
     /// <paramref name="model"/> or <paramref name="tokenizer"/> is <see langword="null"/>.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
+    /// <exception cref="ArgumentException">
+    /// <see cref="KimiLinearChatClientOptions.MaxContextTokens"/> is more than the model reads.
+    /// </exception>
     /// <exception cref="IOException"><see cref="KimiLinearChatClientOptions.PrefixFolder"/> cannot be used.</exception>
     public KimiLinearChatClient(
         KimiLinearModel model,
@@ -99,12 +105,13 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             options.DefaultMaxOutputTokens ?? 1, nameof(options.DefaultMaxOutputTokens));
         _model = model;
         _tokenizer = tokenizer;
-        _engine = new GenerationEngine(model, tokenizer, generationConfig, options.ToEngineOptions());
+        ILogger? quiet = QuietLogger.Around(logger);
+        _engine = new GenerationEngine(model, tokenizer, generationConfig, options.ToEngineOptions().Into(quiet));
         _metadata = new ChatClientMetadata("kimilinear", providerUri: null, options.ModelId ?? model.Name);
         _defaultMaxTokens = options.DefaultMaxOutputTokens ?? generationConfig?.MaxNewTokens;
         _constrainsToolCalls = options.ConstrainToolCalls;
         _callTokenIds = ToolCallMarkers.FindOpeningTokenIds(tokenizer);
-        _unsupported = new UnsupportedOptions(options.UnsupportedOptionBehavior, logger);
+        _unsupported = new UnsupportedOptions(options.UnsupportedOptionBehavior, quiet);
         _ownsModel = ownsModel;
     }
 
@@ -119,7 +126,10 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <param name="options">Where the model is and how to run it.</param>
     /// <param name="cancellationToken">Stops loading.</param>
     /// <returns>The client; the caller disposes it.</returns>
-    /// <exception cref="ArgumentException">An option is out of range, or the path is missing.</exception>
+    /// <exception cref="ArgumentException">
+    /// An option is out of range, or the path is missing; or the context is longer than the model's, which is found before the
+    /// weights are read.
+    /// </exception>
     /// <exception cref="IOException">
     /// A file or a folder is missing, a model could not be downloaded, or <see cref="KimiLinearChatClientOptions.PrefixFolder"/>
     /// cannot be used, which is found first.
@@ -144,12 +154,19 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             throw new ArgumentException(fault, nameof(options));
         }
 
-        options.ToEngineOptions().PreparePrefixFolder();
+        EngineOptions engineOptions = options.ToEngineOptions();
+        engineOptions.PreparePrefixFolder();
         string modelPath = ModelSource.Find(options, cancellationToken);
+        engineOptions.RequireContextOf(KimiLinearModel.LoadConfig(modelPath));
         // The small files first: what they lack is found before a large model is read.
         KimiTokenizer tokenizer = KimiTokenizer.Load(modelPath);
         GenerationConfig generationConfig = GenerationConfig.Load(modelPath);
-        ModelLoadOptions load = new() { Preload = options.Preload, Device = ComputeDevice.Parse(options.Device) };
+        ModelLoadOptions load = new()
+        {
+            Preload = options.Preload,
+            Device = ComputeDevice.Parse(options.Device),
+            Activations = options.Activations,
+        };
         KimiLinearModel model = KimiLinearModel.Load(
             modelPath,
             options.ThreadCount is { } threads ? load with { ThreadCount = threads } : load,

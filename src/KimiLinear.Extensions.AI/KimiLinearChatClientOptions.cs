@@ -2,6 +2,7 @@ using KimiLinear.Backends;
 using KimiLinear.Checkpoints;
 using KimiLinear.Model;
 using KimiLinear.Scheduling;
+using KimiLinear.Tensors;
 
 namespace KimiLinear.Extensions.AI;
 
@@ -63,6 +64,13 @@ public sealed class KimiLinearChatClientOptions
     /// <value>The default is <see cref="WeightPreload.Auto"/>.</value>
     public WeightPreload Preload { get; set; } = WeightPreload.Auto;
 
+    /// <summary>
+    /// Gets or sets how exactly activations are multiplied with quantised weights. Replies do not depend on each other with any
+    /// value; with 4-bit weights and dozens of requests at once, <see cref="ActivationPrecision.Int8"/> is the fastest.
+    /// </summary>
+    /// <value>The default is <see cref="ActivationPrecision.Auto"/>.</value>
+    public ActivationPrecision Activations { get; set; }
+
     /// <summary>Gets or sets when an application's host loads the model; without a host it is loaded on first use.</summary>
     /// <value>The default is <see cref="ModelWarmUp.Background"/>.</value>
     public ModelWarmUp WarmUp { get; set; } = ModelWarmUp.Background;
@@ -79,7 +87,7 @@ public sealed class KimiLinearChatClientOptions
     public int MaxQueuedRequests { get; set; } = 1024;
 
     /// <summary>Gets or sets the most tokens of a request, conversation and reply together.</summary>
-    /// <value>The default is <see langword="null"/>: the model's context. At least 1.</value>
+    /// <value>The default is <see langword="null"/>: the model's context. At least 1, and no more than that.</value>
     public int? MaxContextTokens { get; set; }
 
     /// <summary>Gets or sets the bytes that conversations may hold, those kept for their next turn included.</summary>
@@ -142,6 +150,11 @@ public sealed class KimiLinearChatClientOptions
         if (!Enum.IsDefined(Preload))
         {
             yield return $"{nameof(Preload)} must be Auto, Always or Never, but is {Preload}.";
+        }
+
+        if (!Enum.IsDefined(Activations))
+        {
+            yield return $"{nameof(Activations)} must be Auto, Int8, Int16 or Float32, but is {Activations}.";
         }
 
         if (!Enum.IsDefined(WarmUp))

@@ -12,6 +12,7 @@ internal sealed class ModelHost(KimiLinearChatClientOptions options, ILogger<Kim
 
     private readonly CancellationTokenSource _disposing = new();
     private readonly Lock _gate = new();
+    private readonly ILogger? _logger = QuietLogger.Around(logger);
     private Task<KimiLinearChatClient>? _loading;
     private ModelLoadProgress _progress;
     private int _loggedStep;
@@ -44,9 +45,9 @@ internal sealed class ModelHost(KimiLinearChatClientOptions options, ILogger<Kim
         _progress = value;
         options.LoadProgress?.Report(value);
         int step = (int)(value.Fraction * LoggedSteps);
-        if (logger is not null && step > _loggedStep && step < LoggedSteps)
+        if (_logger is not null && step > _loggedStep && step < LoggedSteps)
         {
-            LoadingLog.Progress(logger, step * 100 / LoggedSteps, options.ModelPath, value.Step);
+            LoadingLog.Progress(_logger, step * 100 / LoggedSteps, options.ModelPath, value.Step);
         }
 
         _loggedStep = Math.Max(step, _loggedStep);
@@ -84,17 +85,17 @@ internal sealed class ModelHost(KimiLinearChatClientOptions options, ILogger<Kim
     {
         try
         {
-            KimiLinearChatClient client = KimiLinearChatClient.Load(options, this, logger, _disposing.Token);
-            if (logger is not null)
+            KimiLinearChatClient client = KimiLinearChatClient.Load(options, this, _logger, _disposing.Token);
+            if (_logger is not null)
             {
-                LoadingLog.Loaded(logger, client.Model.Name, client.Model.DeviceDescription, client.Model.DeviceReason);
+                LoadingLog.Loaded(_logger, client.Model.Name, client.Model.DeviceDescription, client.Model.DeviceReason);
             }
 
             return client;
         }
-        catch (Exception exception) when (logger is not null && exception is not OperationCanceledException)
+        catch (Exception exception) when (_logger is not null && exception is not OperationCanceledException)
         {
-            LoadingLog.Failed(logger, options.ModelPath, exception);
+            LoadingLog.Failed(_logger, options.ModelPath, exception);
             throw;
         }
     }

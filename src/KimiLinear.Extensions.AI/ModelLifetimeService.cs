@@ -7,6 +7,8 @@ namespace KimiLinear.Extensions.AI;
 /// <summary>Loads a model when the application starts, and lets its requests end when it stops.</summary>
 internal sealed class ModelLifetimeService(ModelHost host, ILogger<KimiLinearChatClient>? logger) : IHostedService
 {
+    private readonly ILogger? _logger = QuietLogger.Around(logger);
+
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         switch (host.WarmUp)
@@ -30,9 +32,9 @@ internal sealed class ModelLifetimeService(ModelHost host, ILogger<KimiLinearCha
         }
 
         EngineStatistics statistics = engine.GetStatistics();
-        if (logger is not null && statistics.RunningCount + statistics.WaitingCount > 0)
+        if (_logger is not null && statistics.RunningCount + statistics.WaitingCount > 0)
         {
-            LoadingLog.Draining(logger, statistics.RunningCount, statistics.WaitingCount);
+            LoadingLog.Draining(_logger, statistics.RunningCount, statistics.WaitingCount);
         }
 
         try
@@ -42,9 +44,9 @@ internal sealed class ModelLifetimeService(ModelHost host, ILogger<KimiLinearCha
         catch (OperationCanceledException)
         {
             statistics = engine.GetStatistics();
-            if (logger is not null)
+            if (_logger is not null)
             {
-                LoadingLog.Cut(logger, statistics.RunningCount + statistics.WaitingCount);
+                LoadingLog.Cut(_logger, statistics.RunningCount + statistics.WaitingCount);
             }
         }
     }

@@ -57,6 +57,17 @@ public sealed class ServeTests
         Assert.Contains(expected, Assert.Single(result.Error.TrimEnd('\n').Split('\n')));
     }
 
+    [Fact]
+    public async Task Serve_ContextLongerThanTheModels_EndsWithOneLine()
+    {
+        KimiResult result = await KimiProcess.RunAsync(["serve", TestFiles.TinyModel, "--port", "0", "--max-model-len", "2m"]);
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.Equal(
+            "kimi: --max-model-len is 2,000,000, but the model reads at most 1,048,576 tokens. Lower it, or leave it out for all of them.",
+            result.Error.TrimEnd());
+    }
+
     private static async Task<string> LineAsync(Process process, string text, CancellationToken cancellationToken)
     {
         while (await process.StandardOutput.ReadLineAsync(cancellationToken) is { } line)

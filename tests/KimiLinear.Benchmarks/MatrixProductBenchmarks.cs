@@ -46,7 +46,9 @@ public class MatrixProductBenchmarks
     {
         int rows = PublishedShape.Config.HiddenDim;
         int columns = PublishedShape.Config.DeltaDim;
-        _backend = Own(CpuBackends.Create(PublishedShape.Config, Threads, ActivationPrecision.Auto, hasQuantizedWeights: true));
+        // As replies and prompts are multiplied.
+        ActivationPrecision activations = Tokens < 32 ? ActivationPrecision.Int16 : ActivationPrecision.Int8;
+        _backend = Own(CpuBackends.Create(PublishedShape.Config, Threads, activations, hasQuantizedWeights: true));
         for (int i = 0; i < MatrixCount; i++)
         {
             _weights[i] = Own(_backend.Bind(WeightRole.Projection, RandomMatrix(rows, columns, (ulong)i)));

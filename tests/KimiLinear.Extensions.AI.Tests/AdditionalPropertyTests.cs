@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 using Xunit;
 
@@ -13,6 +14,7 @@ public sealed class AdditionalPropertyTests(TinyModel tiny)
     public static TheoryData<object?> MinPValues() => new()
     {
         1.0, 1f, 1, 1L, 1m, "1", "1.0", JsonSerializer.SerializeToElement(1), JsonSerializer.SerializeToElement("1"),
+        (byte)1, (short)1, 1u, 1ul, (Half)1, JsonValue.Create(1), JsonValue.Create("1"), JsonNode.Parse("1"),
     };
 
     [Theory]
@@ -44,6 +46,7 @@ public sealed class AdditionalPropertyTests(TinyModel tiny)
         new Dictionary<string, float> { [$"{EndOfTurn}"] = 100 },
         new Dictionary<string, JsonElement> { [$"{EndOfTurn}"] = JsonSerializer.SerializeToElement(100) },
         JsonSerializer.SerializeToElement(new Dictionary<int, int> { [EndOfTurn] = 100 }),
+        new JsonObject { [$"{EndOfTurn}"] = 100 },
     };
 
     [Theory]

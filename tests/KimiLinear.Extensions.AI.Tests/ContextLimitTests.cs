@@ -22,6 +22,22 @@ public sealed class ContextLimitTests
     }
 
     [Fact]
+    public void Load_ContextLongerThanTheModels_IsRefusedBeforeTheWeightsAreRead()
+    {
+        using TemporaryModelFolder folder = new();
+        folder.SetConfig("model_max_length", Context);
+        foreach (string file in Directory.EnumerateFiles(folder.Path, "*.safetensors"))
+        {
+            File.Delete(file);
+        }
+
+        ArgumentException exception = Assert.Throws<ArgumentException>(() => KimiLinearChatClient.Load(
+            new KimiLinearChatClientOptions { ModelPath = folder.Path, MaxContextTokens = Context + 1 }));
+
+        Assert.Contains($"reads at most {Context} tokens", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void GetStreamingResponseAsync_PromptLongerThanTheContext_IsRefusedAtOnce()
     {
         using TemporaryModelFolder folder = new();

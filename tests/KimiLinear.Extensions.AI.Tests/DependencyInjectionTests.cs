@@ -1,5 +1,6 @@
 using KimiLinear.Model;
 using KimiLinear.Tests.TestSupport;
+using KimiLinear.Tensors;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -76,7 +77,7 @@ public sealed class DependencyInjectionTests
         ServiceCollection services = new();
         services.AddKimiLinearChatClient(Section(
             ("ModelPath", TinyModel.Folder), ("ModelId", "mine"), ("ThreadCount", "2"), ("Preload", "Never"),
-            ("MaxConcurrentRequests", "3"), ("DefaultMaxOutputTokens", "5"), ("Device", "cpu")));
+            ("MaxConcurrentRequests", "3"), ("DefaultMaxOutputTokens", "5"), ("Device", "cpu"), ("Activations", "Int8")));
         using ServiceProvider provider = services.BuildServiceProvider();
 
         KimiLinearChatClientOptions options = provider.GetRequiredService<IOptions<KimiLinearChatClientOptions>>().Value;
@@ -87,6 +88,7 @@ public sealed class DependencyInjectionTests
         Assert.Equal(3, options.MaxConcurrentRequests);
         Assert.Equal(5, options.DefaultMaxOutputTokens);
         Assert.Equal("cpu", options.Device);
+        Assert.Equal(ActivationPrecision.Int8, options.Activations);
         Assert.Equal("mine", provider.GetRequiredService<IChatClient>().GetService<ChatClientMetadata>()!.DefaultModelId);
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net;
+using KimiLinear.Tensors;
 using KimiServer.CommandLine;
 using KimiServer.Hosting;
 using Xunit;
@@ -37,6 +38,14 @@ public sealed class CommandLineTests
     }
 
     [Theory]
+    [InlineData("auto", ActivationPrecision.Auto)]
+    [InlineData("int8", ActivationPrecision.Int8)]
+    [InlineData("int16", ActivationPrecision.Int16)]
+    [InlineData("float32", ActivationPrecision.Float32)]
+    public void Parse_Activations_AreTheModels(string name, ActivationPrecision expected) =>
+        Assert.Equal(expected, Settings("MODEL", "--activations", name).Model.Activations);
+
+    [Theory]
     [InlineData("8192", 8192)]
     [InlineData("8k", 8000)]
     [InlineData("8K", 8192)]
@@ -58,6 +67,7 @@ public sealed class CommandLineTests
     [InlineData("--host must be an IP address or localhost", "MODEL", "--host", "example.com")]
     [InlineData("--device must be auto", "MODEL", "--device", "tpu")]
     [InlineData("--draft-tokens must be between 0 and 64", "MODEL", "--draft-tokens", "65")]
+    [InlineData("--activations must be auto, int8, int16 or float32, but is 'int4'", "MODEL", "--activations", "int4")]
     [InlineData("--threads must be between 1 and 1024", "MODEL", "--threads", "0")]
     [InlineData("--prefix-folder is for what --no-enable-prefix-caching says not to keep", "MODEL", "--prefix-folder", "DIR", "--no-enable-prefix-caching")]
     public void Parse_WhatCannotBe_IsAnswered(string expected, params string[] args) =>

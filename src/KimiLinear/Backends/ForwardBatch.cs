@@ -4,7 +4,7 @@ namespace KimiLinear.Backends;
 
 /// <summary>The tokens of several sequences end to end, with what each sequence remembers and which rows want logits.</summary>
 /// <remarks>
-/// Prefill, decode and both mixed are the same call; there is no padding. The object is reused between steps: filling it does
+/// Prefill, decode and both mixed are the same call; there is no padding. Tokens that replies write come before those of prompts. The object is reused between steps: filling it does
 /// not allocate once its buffers are large enough.
 /// </remarks>
 internal sealed class ForwardBatch
@@ -17,6 +17,9 @@ internal sealed class ForwardBatch
     private int[] _logitsRows = new int[4];
 
     public int TokenCount { get; private set; }
+
+    /// <summary>How many of the tokens replies write: the first ones. The others are prompts'.</summary>
+    public int ReplyTokenCount { get; private set; }
 
     public int SequenceCount { get; private set; }
 
@@ -44,13 +47,16 @@ internal sealed class ForwardBatch
     {
         Array.Clear(_pageTables, 0, SequenceCount);
         TokenCount = 0;
+        ReplyTokenCount = 0;
         SequenceCount = 0;
         LogitsRowCount = 0;
     }
 
-    public void Add(ReadOnlySpan<int> tokenIds, int slot, int[] pageTable, int cachedTokens, LogitsRequest logits)
+    public void Add(
+        ReadOnlySpan<int> tokenIds, int slot, int[] pageTable, int cachedTokens, LogitsRequest logits, bool isPrompt = false)
     {
         Debug.Assert(!tokenIds.IsEmpty, "A sequence takes part with at least one token.");
+        Debug.Assert(isPrompt || ReplyTokenCount == TokenCount, "Prompts come last.");
         EnsureLength(ref _tokenIds, TokenCount + tokenIds.Length);
         EnsureLength(ref _offsets, SequenceCount + 2);
         EnsureLength(ref _cachedTokens, SequenceCount + 1);
@@ -64,6 +70,7 @@ internal sealed class ForwardBatch
         _pageTables[SequenceCount] = pageTable;
         AddLogitsRows(tokenIds.Length, logits);
         TokenCount += tokenIds.Length;
+        ReplyTokenCount += isPrompt ? 0 : tokenIds.Length;
         SequenceCount++;
         _offsets[SequenceCount] = TokenCount;
     }

@@ -38,10 +38,10 @@ public sealed class SequenceState : IDisposable
     }
 
     /// <summary>Puts the sequence into a batch with new tokens, reserving the memory they need.</summary>
-    internal void Join(ForwardBatch batch, ReadOnlySpan<int> tokenIds, LogitsRequest logits)
+    internal void Join(ForwardBatch batch, ReadOnlySpan<int> tokenIds, LogitsRequest logits, bool isPrompt)
     {
         Reserve(tokenIds.Length);
-        batch.Add(tokenIds, _slot, _pages, Length, logits);
+        batch.Add(tokenIds, _slot, _pages, Length, logits, isPrompt);
     }
 
     /// <summary>From here on the recurrent state changes: if the step fails, the sequence cannot go on.</summary>
@@ -116,7 +116,7 @@ public sealed class SequenceState : IDisposable
         }
     }
 
-    /// <summary>Puts an empty sequence where a snapshot was taken.</summary>
+    /// <summary>Puts an empty sequence where a snapshot was taken; if that fails half way, the sequence cannot go on.</summary>
     internal void Restore(StateSnapshot snapshot)
     {
         ThrowIfUnusable();
@@ -127,6 +127,7 @@ public sealed class SequenceState : IDisposable
         }
 
         Reserve(snapshot.Length);
+        _isInStep = true;
         _pool.Backend.RestoreSlot(_pool.Storage, _slot, snapshot.Slot);
         for (int i = 0; i < snapshot.PageCount; i++)
         {
@@ -134,6 +135,7 @@ public sealed class SequenceState : IDisposable
         }
 
         Length = snapshot.Length;
+        _isInStep = false;
     }
 
     /// <inheritdoc/>
@@ -170,8 +172,7 @@ public sealed class SequenceState : IDisposable
     {
         if (_slot == NoSlot)
         {
-            _slot = _pool.RentSlot(out _pages);
-            _pool.Backend.ClearSlot(_pool.Storage, _slot);
+            RentClearSlot();
         }
 
         int needed = CacheLayout.PagesFor(Length + newTokens);
@@ -180,6 +181,24 @@ public sealed class SequenceState : IDisposable
         {
             _pages[_pageCount++] = _pool.RentPage();
         }
+    }
+
+    // The slot is the sequence's once it is clear: whoever tries again must not go on from what another sequence left there.
+    private void RentClearSlot()
+    {
+        int slot = _pool.RentSlot(out int[] pages);
+        try
+        {
+            _pool.Backend.ClearSlot(_pool.Storage, slot);
+        }
+        catch
+        {
+            _pool.Return(slot, pages, pageCount: 0);
+            throw;
+        }
+
+        _slot = slot;
+        _pages = pages;
     }
 
     private void SharePages(ReadOnlySpan<int> pages)

@@ -56,7 +56,7 @@ internal sealed class GenerationRun : IDisposable
         else
         {
             cancellationToken.ThrowIfCancellationRequested();
-            _model.Forward(_sequence, _reply.TokenIds[^1..], _logits);
+            _model.ReadReply(_sequence, _reply.TokenIds[^1..], _logits);
         }
 
         bool contextIsFull = _sequence.Length >= _model.Config.MaxContextTokens;
@@ -80,7 +80,7 @@ internal sealed class GenerationRun : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             ReadOnlySpan<int> rest = _promptTokenIds.AsSpan(_sequence.Length);
             bool isLast = rest.Length <= _prefillChunkTokens;
-            _model.Forward(_sequence, isLast ? rest : rest[.._prefillChunkTokens], isLast ? _logits : []);
+            _model.ReadPrompt(_sequence, isLast ? rest : rest[.._prefillChunkTokens], isLast ? _logits : []);
         }
     }
 

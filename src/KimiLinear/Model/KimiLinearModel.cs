@@ -15,6 +15,10 @@ namespace KimiLinear.Model;
 /// </remarks>
 public sealed partial class KimiLinearModel : IDisposable
 {
+    // A caller of a single sequence does not say whether it reads a prompt or what a reply wrote. From this many tokens on a call is
+    // bound by arithmetic, as prompts are.
+    private const int PromptTokens = 32;
+
     private readonly Lock _step = new();
     private readonly Checkpoint _checkpoint;
     private readonly ComputeBackend _backend;
@@ -165,7 +169,8 @@ public sealed partial class KimiLinearModel : IDisposable
             RequireLength(logits, 1);
         }
 
-        Run(sequence, tokenIds, logits.IsEmpty ? LogitsRequest.None : LogitsRequest.LastToken, logits);
+        LogitsRequest request = logits.IsEmpty ? LogitsRequest.None : LogitsRequest.LastToken;
+        Run(sequence, tokenIds, request, logits, isPrompt: tokenIds.Length >= PromptTokens);
     }
 
     /// <summary>Appends tokens to a sequence and computes the scores of the next token after each of them.</summary>
@@ -176,11 +181,25 @@ public sealed partial class KimiLinearModel : IDisposable
     public void ForwardEveryToken(SequenceState sequence, ReadOnlySpan<int> tokenIds, Span<float> logits)
     {
         RequireLength(logits, tokenIds.Length);
-        Run(sequence, tokenIds, LogitsRequest.EveryToken, logits);
+        Run(sequence, tokenIds, LogitsRequest.EveryToken, logits, isPrompt: tokenIds.Length >= PromptTokens);
     }
 
+    /// <summary>Appends a piece of a prompt, however short, and computes the scores after the last of its tokens.</summary>
+    /// <param name="sequence">The sequence to extend.</param>
+    /// <param name="tokenIds">The piece. [T]</param>
+    /// <param name="logits">Receives the scores, or is empty when they are not wanted. [N]</param>
+    internal void ReadPrompt(SequenceState sequence, ReadOnlySpan<int> tokenIds, Span<float> logits) =>
+        Run(sequence, tokenIds, logits.IsEmpty ? LogitsRequest.None : LogitsRequest.LastToken, logits, isPrompt: true);
+
+    /// <summary>Appends what a reply wrote, and computes the scores after the last of it.</summary>
+    /// <param name="sequence">The sequence to extend.</param>
+    /// <param name="tokenIds">The tokens. [T]</param>
+    /// <param name="logits">Receives the scores. [N]</param>
+    internal void ReadReply(SequenceState sequence, ReadOnlySpan<int> tokenIds, Span<float> logits) =>
+        Run(sequence, tokenIds, LogitsRequest.LastToken, logits, isPrompt: false);
+
     /// <summary>Runs several sequences in one step.</summary>
-    /// <param name="entries">The sequences, each at most once.</param>
+    /// <param name="entries">The sequences, each at most once, those that read prompts last.</param>
     /// <param name="logits">Receives the rows asked for, in the order of the entries. [rows, N]</param>
     /// <param name="observer">Watches the pass, or <see langword="null"/>.</param>
     internal void Forward(ReadOnlySpan<BatchEntry> entries, Span<float> logits, IRoutingObserver? observer = null)
@@ -236,7 +255,7 @@ public sealed partial class KimiLinearModel : IDisposable
             _context.Observer = observer;
             foreach (BatchEntry entry in entries)
             {
-                entry.Sequence.Join(_context.Batch, entry.TokenIds.Span, entry.Logits);
+                entry.Sequence.Join(_context.Batch, entry.TokenIds.Span, entry.Logits, entry.IsPrompt);
             }
 
             ReserveWorkspace();
@@ -257,7 +276,8 @@ public sealed partial class KimiLinearModel : IDisposable
         }
     }
 
-    private void Run(SequenceState sequence, ReadOnlySpan<int> tokenIds, LogitsRequest request, Span<float> logits)
+    private void Run(
+        SequenceState sequence, ReadOnlySpan<int> tokenIds, LogitsRequest request, Span<float> logits, bool isPrompt)
     {
         lock (_step)
         {
@@ -266,7 +286,7 @@ public sealed partial class KimiLinearModel : IDisposable
             try
             {
                 _context.Observer = null;
-                sequence.Join(_context.Batch, tokenIds, request);
+                sequence.Join(_context.Batch, tokenIds, request, isPrompt);
                 ReserveWorkspace();
                 sequence.BeginStep();
                 RunBatch(logits);
@@ -299,6 +319,11 @@ public sealed partial class KimiLinearModel : IDisposable
         {
             BatchEntry entry = entries[i];
             Validate(entry.Sequence, entry.TokenIds.Span);
+            if (i > 0 && entries[i - 1].IsPrompt && !entry.IsPrompt)
+            {
+                throw new ArgumentException($"Prompts come last in a step, but entry {i} behind one is a reply's.", nameof(entries));
+            }
+
             for (int j = 0; j < i; j++)
             {
                 if (entries[j].Sequence == entry.Sequence)

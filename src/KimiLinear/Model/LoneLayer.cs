@@ -67,7 +67,7 @@ internal sealed class LoneLayer : IDisposable
             _context.Observer = observer;
             foreach (BatchEntry entry in entries)
             {
-                entry.Sequence.Join(batch, entry.TokenIds.Span, LogitsRequest.None);
+                entry.Sequence.Join(batch, entry.TokenIds.Span, LogitsRequest.None, entry.IsPrompt);
             }
 
             _workspace.Reserve(batch.TokenCount, logitsRowCount: 1);

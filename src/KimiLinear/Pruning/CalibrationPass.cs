@@ -86,7 +86,7 @@ internal sealed class CalibrationPass
             {
                 int[] ids = _sequences[_starts[group] + i];
                 int count = Math.Min(_stepTokens, ids.Length - start);
-                entries[i] = new BatchEntry(states[i], ids.AsMemory(start, count), LogitsRequest.None);
+                entries[i] = new BatchEntry(states[i], ids.AsMemory(start, count), LogitsRequest.None, IsPrompt: true);
             }
 
             forward(entries);

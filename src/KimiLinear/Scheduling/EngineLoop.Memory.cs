@@ -22,15 +22,32 @@ internal sealed partial class EngineLoop
                 return false;
             }
 
-            Counters.Preempted++;
-            StoreForLater(youngest);
-            _plan.RemoveAll(entry => entry.Request == youngest);
-            _running.Remove(youngest);
-            youngest.Preempt();
-            _waiting.Insert(0, youngest);
+            Preempt(youngest);
         }
 
         return _plan.Count > 0;
+    }
+
+    // Nobody who runs is read, and somebody waits for memory: whose reader waits for the other's reply, would wait for ever.
+    private bool MakeRoomForWaiting()
+    {
+        if (_running.Count == 0 || NextToAdmit() is null || !_running.All(request => request.IsPaused))
+        {
+            return false;
+        }
+
+        Preempt(_running.MaxBy(request => request.Ticket)!);
+        return true;
+    }
+
+    private void Preempt(EngineRequest request)
+    {
+        Counters.Preempted++;
+        StoreForLater(request);
+        _plan.RemoveAll(entry => entry.Request == request);
+        _running.Remove(request);
+        request.Preempt();
+        _waiting.Insert(0, request);
     }
 
     // With a folder, what it has read is not read again when there is room.

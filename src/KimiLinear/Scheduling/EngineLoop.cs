@@ -72,13 +72,13 @@ internal sealed partial class EngineLoop
                 Admit();
                 Publish();
                 _planner.Plan(_running, mayGuess: HasRoomForGuesses(), _plan);
-                if (_plan.Count == 0)
-                {
-                    _queue.Wait();
-                }
-                else
+                if (_plan.Count > 0)
                 {
                     Step();
+                }
+                else if (!MakeRoomForWaiting())
+                {
+                    _queue.Wait();
                 }
             }
         }
@@ -151,9 +151,8 @@ internal sealed partial class EngineLoop
     private void Admit()
     {
         // Who is paused has given its place up.
-        while (_waiting.Count > 0 && _running.Count - PausedCount < _options.MaxSequences)
+        while (_running.Count - PausedCount < _options.MaxSequences && NextToAdmit() is { } next)
         {
-            EngineRequest next = _waiting.MinBy(request => _shares.Used(request.Caller))!;
             if (_running.Count > 0 && _running.Sum(Memory.BytesFor) + Memory.BytesFor(next) > Memory.MaxBytes)
             {
                 return;
@@ -183,6 +182,10 @@ internal sealed partial class EngineLoop
         }
     }
 
+    // Whoever lost its memory while its reader was behind has nothing to do until it is read again.
+    private EngineRequest? NextToAdmit() =>
+        _waiting.Where(request => !request.IsPaused).MinBy(request => _shares.Used(request.Caller));
+
     private void Step()
     {
         if (!MakeRoomForPlan())
@@ -201,7 +204,8 @@ internal sealed partial class EngineLoop
             _entries[i] = new BatchEntry(
                 entry.Request.Sequence!,
                 entry.TokenIds,
-                entry.DraftCount > 0 ? LogitsRequest.EveryToken : entry.DrawsToken ? LogitsRequest.LastToken : LogitsRequest.None);
+                entry.DraftCount > 0 ? LogitsRequest.EveryToken : entry.DrawsToken ? LogitsRequest.LastToken : LogitsRequest.None,
+                entry.IsPrompt);
         }
 
         try

@@ -7,45 +7,47 @@ namespace KimiLinear.Scheduling;
 /// <summary>What an engine measures for OpenTelemetry, under the name of <see cref="GenerationEngine.TelemetryName"/>.</summary>
 /// <remarks>
 /// Names and units are those of the GenAI conventions where they have one. A listener of the meter runs within the call that
-/// measures, on the engine's thread; what it throws is its own affair and reaches no request.
+/// measures, on the engine's thread; what it throws costs that call and nothing else. An instrument that a listener will not
+/// have made is missing.
 /// </remarks>
 internal sealed class EngineMetrics : IDisposable
 {
-    private static readonly ActivitySource Source = new(GenerationEngine.TelemetryName);
-
+    private readonly TelemetryFaults _faults;
     private readonly Meter _meter;
-    private readonly string _model;
-    private readonly Histogram<double> _duration;
-    private readonly Histogram<double> _timeToFirstToken;
-    private readonly Histogram<double> _timePerOutputToken;
-    private readonly Histogram<double> _queueDuration;
-    private readonly Histogram<int> _batchSize;
-    private readonly Histogram<double> _tokenInterval;
-    private readonly Histogram<int> _promptTokens;
-    private readonly Histogram<int> _generatedTokens;
-    private readonly Counter<long> _tokens;
+    private readonly KeyValuePair<string, object?> _model;
+    private readonly Histogram<double>? _duration;
+    private readonly Histogram<double>? _timeToFirstToken;
+    private readonly Histogram<double>? _timePerOutputToken;
+    private readonly Histogram<double>? _queueDuration;
+    private readonly Histogram<int>? _batchSize;
+    private readonly Histogram<double>? _tokenInterval;
+    private readonly Histogram<int>? _promptTokens;
+    private readonly Histogram<int>? _generatedTokens;
+    private readonly Counter<long>? _tokens;
 
     /// <param name="model">The model's name.</param>
     /// <param name="engine">The engine, by which a listener can tell this meter from those of others.</param>
-    public EngineMetrics(string model, GenerationEngine engine)
+    /// <param name="faults">Where what listeners throw ends.</param>
+    public EngineMetrics(string model, GenerationEngine engine, TelemetryFaults faults)
     {
+        _faults = faults;
         _meter = new Meter(GenerationEngine.TelemetryName, version: null, tags: null, scope: engine);
-        _model = model;
-        _duration = _meter.CreateHistogram<double>(
+        _model = new("gen_ai.request.model", model);
+        _duration = Histogram<double>(
             "gen_ai.server.request.duration", "s", "Time from a request to the last token of its reply.");
-        _timeToFirstToken = _meter.CreateHistogram<double>(
+        _timeToFirstToken = Histogram<double>(
             "gen_ai.server.time_to_first_token", "s", "Time from a request to the first token of its reply.");
-        _timePerOutputToken = _meter.CreateHistogram<double>(
+        _timePerOutputToken = Histogram<double>(
             "gen_ai.server.time_per_output_token", "s", "Time of each token after the first.");
-        _queueDuration = _meter.CreateHistogram<double>("kimilinear.queue.duration", "s", "Time a request waited for a place.");
-        _batchSize = _meter.CreateHistogram<int>("kimilinear.step.requests", "{request}", "Requests that a step computed.");
-        _tokenInterval = _meter.CreateHistogram<double>(
+        _queueDuration = Histogram<double>("kimilinear.queue.duration", "s", "Time a request waited for a place.");
+        _batchSize = Histogram<int>("kimilinear.step.requests", "{request}", "Requests that a step computed.");
+        _tokenInterval = Histogram<double>(
             "kimilinear.token.interval", "s", "Time between two tokens of a reply, pauses for its reader included.");
-        _promptTokens = _meter.CreateHistogram<int>(
+        _promptTokens = Histogram<int>(
             "kimilinear.request.prompt_tokens", "{token}", "Tokens of a request's prompt, read or resumed.");
-        _generatedTokens = _meter.CreateHistogram<int>("kimilinear.request.generated_tokens", "{token}", "Tokens of a reply.");
-        _tokens = _meter.CreateCounter<long>(
-            "kimilinear.tokens", "{token}", "Tokens of prompts that were read or resumed, and tokens generated.");
+        _generatedTokens = Histogram<int>("kimilinear.request.generated_tokens", "{token}", "Tokens of a reply.");
+        _tokens = Made(() => _meter.CreateCounter<long>(
+            "kimilinear.tokens", "{token}", "Tokens of prompts that were read or resumed, and tokens generated."));
     }
 
     /// <summary>Reports what an engine does now, from when it can tell.</summary>
@@ -57,22 +59,11 @@ internal sealed class EngineMetrics : IDisposable
         Gauge("kimilinear.memory.used", "By", "Memory of sequences and kept prefixes.", figures => figures.MemoryBytes);
 
         void Gauge(string name, string unit, string description, Func<EngineStatistics, long> read) =>
-            _meter.CreateObservableGauge(name, () => read(statistics()), unit, description);
-    }
-
-    /// <summary>Starts the span of a request; null when nobody listens.</summary>
-    public Activity? Start()
-    {
-        Activity? activity = Source.StartActivity($"generate {_model}", ActivityKind.Internal);
-        activity?.SetTag("gen_ai.operation.name", "generate_content");
-        activity?.SetTag("gen_ai.provider.name", "kimilinear");
-        activity?.SetTag("gen_ai.request.model", _model);
-        return activity;
+            Made(() => _meter.CreateObservableGauge(name, () => read(statistics()), unit, description));
     }
 
     /// <summary>Counts a step.</summary>
-    public void CountStep(int requestCount) =>
-        Measure(this, requestCount, static (metrics, count) => metrics._batchSize.Record(count));
+    public void CountStep(int requestCount) => Record(_batchSize, requestCount);
 
     /// <summary>Counts the tokens that a step brought a request.</summary>
     /// <param name="request">The request.</param>
@@ -81,7 +72,7 @@ internal sealed class EngineMetrics : IDisposable
     /// </param>
     public void CountTokens(EngineRequest request, int count)
     {
-        if (!_tokenInterval.Enabled)
+        if (_tokenInterval is not { Enabled: true })
         {
             return;
         }
@@ -90,61 +81,94 @@ internal sealed class EngineMetrics : IDisposable
         if (request.LastTokenAt != 0)
         {
             double seconds = Stopwatch.GetElapsedTime(request.LastTokenAt, now).TotalSeconds / count;
-            Measure(this, (seconds, count), static (metrics, tokens) =>
+            for (int i = 0; i < count; i++)
             {
-                for (int i = 0; i < tokens.count; i++)
-                {
-                    metrics._tokenInterval.Record(
-                        tokens.seconds, new KeyValuePair<string, object?>("gen_ai.request.model", metrics._model));
-                }
-            });
+                Record(_tokenInterval, seconds, _model);
+            }
         }
 
         request.LastTokenAt = now;
     }
 
     /// <summary>Counts a reply that came to its end.</summary>
-    /// <param name="timings">What it took.</param>
-    /// <param name="span">Its span, or null.</param>
-    public void CountReply(GenerationTimings timings, Activity? span) =>
-        Measure(this, (timings, span), static (metrics, reply) => metrics.Record(reply.timings, reply.span));
+    public void CountReply(GenerationTimings timings)
+    {
+        TimeSpan untilFirst = timings.QueueDuration + timings.TimeToFirstToken;
+        Record(_timeToFirstToken, untilFirst.TotalSeconds, _model);
+        Record(_duration, (untilFirst + timings.DecodeDuration).TotalSeconds, _model);
+        Record(_queueDuration, timings.QueueDuration.TotalSeconds, _model);
+        if (timings.GeneratedTokenCount > 1)
+        {
+            Record(_timePerOutputToken, timings.DecodeDuration.TotalSeconds / (timings.GeneratedTokenCount - 1), _model);
+        }
 
-    public void Dispose() => _meter.Dispose();
+        Record(_promptTokens, timings.PromptTokenCount, _model);
+        Record(_generatedTokens, timings.GeneratedTokenCount, _model);
+        Count(timings.PromptTokenCount - timings.CachedPromptTokenCount, "read");
+        Count(timings.CachedPromptTokenCount, "resumed");
+        Count(timings.GeneratedTokenCount, "generated");
+    }
 
-    private static void Measure<TState>(EngineMetrics metrics, TState state, Action<EngineMetrics, TState> record)
+    public void Dispose()
     {
         try
         {
-            record(metrics, state);
+            _meter.Dispose();
         }
-#pragma warning disable CA1031 // Whatever a listener throws.
-        catch (Exception)
+#pragma warning disable CA1031 // Whatever a listener throws when it is told that no more will come.
+        catch (Exception exception)
 #pragma warning restore CA1031
         {
+            _faults.Tell(exception);
         }
     }
 
-    private void Record(GenerationTimings timings, Activity? span)
-    {
-        span?.SetTag("gen_ai.usage.input_tokens", timings.PromptTokenCount);
-        span?.SetTag("gen_ai.usage.output_tokens", timings.GeneratedTokenCount);
-        span?.SetTag("gen_ai.usage.cache_read.input_tokens", timings.CachedPromptTokenCount);
-        span?.SetTag("kimilinear.queue.duration", timings.QueueDuration.TotalSeconds);
-        KeyValuePair<string, object?> model = new("gen_ai.request.model", _model);
-        TimeSpan untilFirst = timings.QueueDuration + timings.TimeToFirstToken;
-        _timeToFirstToken.Record(untilFirst.TotalSeconds, model);
-        _duration.Record((untilFirst + timings.DecodeDuration).TotalSeconds, model);
-        _queueDuration.Record(timings.QueueDuration.TotalSeconds, model);
-        if (timings.GeneratedTokenCount > 1)
-        {
-            _timePerOutputToken.Record(timings.DecodeDuration.TotalSeconds / (timings.GeneratedTokenCount - 1), model);
-        }
+    private Histogram<T>? Histogram<T>(string name, string unit, string description)
+        where T : struct =>
+        Made(() => _meter.CreateHistogram<T>(name, unit, description));
 
-        _promptTokens.Record(timings.PromptTokenCount, model);
-        _generatedTokens.Record(timings.GeneratedTokenCount, model);
-        int read = timings.PromptTokenCount - timings.CachedPromptTokenCount;
-        _tokens.Add(read, model, new("kimilinear.token.kind", "read"));
-        _tokens.Add(timings.CachedPromptTokenCount, model, new("kimilinear.token.kind", "resumed"));
-        _tokens.Add(timings.GeneratedTokenCount, model, new("kimilinear.token.kind", "generated"));
+    private TInstrument? Made<TInstrument>(Func<TInstrument> make)
+        where TInstrument : Instrument
+    {
+        try
+        {
+            return make();
+        }
+#pragma warning disable CA1031 // Whatever a listener throws when it is told of the instrument.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            _faults.Tell(exception);
+            return null;
+        }
+    }
+
+    private void Record<T>(Histogram<T>? histogram, T value, params ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        where T : struct
+    {
+        try
+        {
+            histogram?.Record(value, tags);
+        }
+#pragma warning disable CA1031 // Whatever a listener throws.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            _faults.Tell(exception);
+        }
+    }
+
+    private void Count(int tokens, string kind)
+    {
+        try
+        {
+            _tokens?.Add(tokens, _model, new("kimilinear.token.kind", kind));
+        }
+#pragma warning disable CA1031 // Whatever a listener throws.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            _faults.Tell(exception);
+        }
     }
 }

@@ -1,3 +1,6 @@
+using System.Globalization;
+using KimiLinear.Configuration;
+
 namespace KimiLinear.Scheduling;
 
 /// <summary>How an engine shares a model among requests.</summary>
@@ -29,8 +32,8 @@ public sealed record EngineOptions
     } = 1024;
 
     /// <summary>
-    /// Gets the most tokens of a request, prompt and reply together, at least 1; <see langword="null"/> for the model's limit,
-    /// which holds in any case.
+    /// Gets the most tokens of a request, prompt and reply together, at least 1 and at most the model's own limit;
+    /// <see langword="null"/> for that limit. An engine refuses more than its model can read.
     /// </summary>
     /// <value>The default is <see langword="null"/>.</value>
     public int? MaxContextTokens
@@ -151,7 +154,7 @@ public sealed record EngineOptions
 
     /// <summary>
     /// Gets how many tokens are computed ahead of a reader, at least 1. A reader who is further behind pauses its request, which
-    /// keeps its memory and gives up its place in the steps.
+    /// gives up its place in the steps and keeps its memory, unless nobody else can go on without.
     /// </summary>
     /// <value>The default is 256.</value>
     public int ReadAheadTokens
@@ -165,6 +168,13 @@ public sealed record EngineOptions
     } = 256;
 
     /// <summary>
+    /// Gets who is told, once for an engine and on whatever thread it happens, that a listener of its meter or of its spans threw;
+    /// <see langword="null"/> for nobody. Requests go on in any case, and so do other measurements.
+    /// </summary>
+    /// <value>The default is <see langword="null"/>. A chat client logs it.</value>
+    public Action<Exception>? TelemetryFaultHandler { get; init; }
+
+    /// <summary>
     /// Makes <see cref="PrefixFolder"/> if it is missing, and tries whether a file can be made in it. Does nothing where there is
     /// none, or where prefixes are not reused.
     /// </summary>
@@ -174,6 +184,21 @@ public sealed record EngineOptions
         if (this is { ReusePrefixes: true, PrefixFolder: { } path })
         {
             Scheduling.PrefixFolder.Prepare(path);
+        }
+    }
+
+    /// <summary>Refuses a context that a model does not have, before its weights are read or any request is.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <exception cref="ArgumentException"><see cref="MaxContextTokens"/> is more than the model reads.</exception>
+    public void RequireContextOf(KimiLinearConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        if (MaxContextTokens > config.MaxContextTokens)
+        {
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{nameof(MaxContextTokens)} is {MaxContextTokens:N0}, but the model reads at most {config.MaxContextTokens:N0} tokens. "
+                + $"Lower it, or leave it out for all of them."));
         }
     }
 }

@@ -20,7 +20,8 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
     /// <summary>
     /// The name of the meter and of the activity source that engines report to, with names as in the OpenTelemetry GenAI
     /// conventions: time to first token, time per token, waiting, requests per step, tokens read, resumed and generated, memory.
-    /// The scope of a meter is its engine, so that a listener can tell engines apart.
+    /// The scope of a meter is its engine, so that a listener can tell engines apart. What a listener throws reaches no request
+    /// and costs no other measurement; <see cref="EngineOptions.TelemetryFaultHandler"/> is told of it.
     /// </summary>
     public const string TelemetryName = "KimiLinear";
 
@@ -28,6 +29,7 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
     private readonly KimiTokenizer _tokenizer;
     private readonly EngineOptions _options;
     private readonly EngineMetrics _metrics;
+    private readonly EngineSpans _spans;
     private readonly RequestQueue _queue;
     private readonly EngineLoop _loop;
     private readonly Thread _thread;
@@ -40,6 +42,7 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
     /// <param name="defaults">What the model recommends, or <see langword="null"/> when nothing is known.</param>
     /// <param name="options">How the model is shared; <see langword="null"/> for the defaults.</param>
     /// <exception cref="ArgumentNullException">The model or the tokenizer is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentException"><see cref="EngineOptions.MaxContextTokens"/> is more than the model reads.</exception>
     /// <exception cref="IOException"><see cref="EngineOptions.PrefixFolder"/> cannot be made, or no file in it.</exception>
     public GenerationEngine(
         KimiLinearModel model, KimiTokenizer tokenizer, GenerationConfig? defaults = null, EngineOptions? options = null)
@@ -49,11 +52,14 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
         _model = model;
         _tokenizer = tokenizer;
         _options = options ?? new EngineOptions();
-        _maxContextTokens = Math.Min(_options.MaxContextTokens ?? int.MaxValue, model.Config.MaxContextTokens);
+        _options.RequireContextOf(model.Config);
+        _maxContextTokens = _options.MaxContextTokens ?? model.Config.MaxContextTokens;
         DefaultSamplingOptions = SamplingOptions.FromGenerationConfig(defaults);
         DefaultStopTokenIds = Array.AsReadOnly(DefaultStopTokens.Of(model.Config, defaults, tokenizer));
         _queue = new RequestQueue(_options);
-        _metrics = new EngineMetrics(model.Name, this);
+        TelemetryFaults faults = new(_options.TelemetryFaultHandler);
+        _spans = new EngineSpans(model.Name, faults);
+        _metrics = new EngineMetrics(model.Name, this, faults);
         try
         {
             _loop = new EngineLoop(model, _options, _queue, _metrics, _maxContextTokens);
@@ -188,30 +194,38 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
         int[] prompt, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        using Activity? span = _metrics.Start();
-        Reply reply = new(prompt, options, _tokenizer, _model.Config.VocabularySize);
-        EngineRequest request = new(prompt, options, reply, _options.ReadAheadTokens, _queue.Wake);
-        _queue.Add(request);
-        CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
-            static state => ((EngineRequest)state!).Abandon(), request);
-        await using (registration.ConfigureAwait(false))
+        Activity? span = _spans.Start();
+        try
         {
-            try
+            Reply reply = new(prompt, options, _tokenizer, _model.Config.VocabularySize);
+            EngineRequest request = new(prompt, options, reply, _options.ReadAheadTokens, _queue.Wake);
+            _queue.Add(request);
+            CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
+                static state => ((EngineRequest)state!).Abandon(), request);
+            await using (registration.ConfigureAwait(false))
             {
-                await foreach (GeneratedToken token in request.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+                try
                 {
-                    if (token.Timings is { } timings)
+                    await foreach (GeneratedToken token in request.ReadAllAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        _metrics.CountReply(timings, span);
-                    }
+                        if (token.Timings is { } timings)
+                        {
+                            _metrics.CountReply(timings);
+                            EngineSpans.Describe(span, timings);
+                        }
 
-                    yield return token;
+                        yield return token;
+                    }
+                }
+                finally
+                {
+                    request.Abandon();
                 }
             }
-            finally
-            {
-                request.Abandon();
-            }
+        }
+        finally
+        {
+            _spans.Stop(span);
         }
     }
 

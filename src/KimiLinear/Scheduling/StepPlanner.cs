@@ -47,7 +47,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
             _guessedTokens += tokens.Length - 1;
             double milliseconds = (cost.WriteMilliseconds / _writers.Count)
                 + ((tokens.Length - 1) * (cost.ExtraTokenMilliseconds ?? 0));
-            plan.Add(new PlannedEntry(request, tokens, DrawsToken: true, IsPiece: false, Products: 0, milliseconds));
+            plan.Add(new PlannedEntry(request, tokens, DrawsToken: true, IsPiece: false, IsPrompt: false, Products: 0, milliseconds));
         }
 
         AddPieces(plan);
@@ -101,6 +101,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
 
         _prompts.Sort(_leastServedFirst);
         int tokens = 0;
+        int replyCount = plan.Count;
         foreach (EngineRequest request in _prompts)
         {
             PlannedEntry piece = PieceOf(request);
@@ -112,15 +113,24 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
 
             _earnedMilliseconds -= _writers.Count > 0 ? piece.Milliseconds : 0;
             tokens += piece.TokenIds.Length;
-            plan.Add(piece);
+            // Prompts come last in a step.
+            plan.Insert(piece.IsPrompt ? plan.Count : replyCount, piece);
+            replyCount += piece.IsPrompt ? 0 : 1;
         }
     }
 
-    // Cut where the prompt's own length and the options say, never where the load does: a reply must not depend on it.
+    // Cut where the prompt's own length and the options say, never where the load does: a reply must not depend on it. What a reply
+    // wrote is read again as it was first, as exactly.
     private PlannedEntry PieceOf(EngineRequest request)
     {
         int start = request.Sequence!.Length;
         int end = Math.Min(request.Known.Length, ((start / options.PieceTokens) + 1) * options.PieceTokens);
+        bool isPrompt = start < request.Prompt.Length;
+        if (isPrompt)
+        {
+            end = Math.Min(end, request.Prompt.Length);
+        }
+
         if (request.BranchAt > start && request.BranchAt < end)
         {
             end = request.BranchAt;
@@ -131,6 +141,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
             request.Known[start..end],
             DrawsToken: end == request.Known.Length,
             IsPiece: true,
+            isPrompt,
             cost.Products(end - start, start),
             cost.PieceMilliseconds(end - start, start));
     }

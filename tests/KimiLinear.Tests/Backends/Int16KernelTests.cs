@@ -30,6 +30,10 @@ public sealed unsafe class Int16KernelTests
     [MemberData(nameof(Widths))]
     public void PageSoftmax_SeveralPages_MatchesDoublePrecision(string width) => Kernels.Run(width, new SoftmaxCheck());
 
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void PageSoftmax_RowsThatSeeMore_ChangeNothingForOthers(string width) => Kernels.Run(width, new CompanyCheck());
+
     private static short[] Integers(Random random, int length, int limit)
     {
         short[] values = new short[length];
@@ -297,6 +301,46 @@ public sealed unsafe class Int16KernelTests
                 double expected = weights.Select((weight, i) => weight * values[i] * valueScales[i]).Sum() / weights.Sum();
                 Close(expected, (float)(gathered[row] / sums[row]), 2e-4 * LatentRows.LargestInteger);
                 Close(weights.Sum() * Math.Pow(2, seen.Max() - maxima[row]), sums[row], 1e-5 * sums[row]);
+            }
+        }
+    }
+
+    private sealed class CompanyCheck : IKernelCheck
+    {
+        private const int Rows = 4;
+        private const int FirstLength = 9;
+
+        public void Run<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            Random random = new(6);
+            float[] scores = Kernels.Random(random, Rows * PageTokens, 4);
+            float[] scales = [.. Kernels.Random(random, PageTokens).Select(value => 0.1f + MathF.Abs(value))];
+            (short[] expected, float expectedScale) = FirstRow<TSimd, TVector>(scores, scales);
+            scales[FirstLength] = 100;
+
+            (short[] weights, float scale) = FirstRow<TSimd, TVector>(scores, scales);
+
+            Assert.Equal(expected, weights);
+            Assert.Equal(expectedScale, scale);
+        }
+
+        private static (short[] Weights, float Scale) FirstRow<TSimd, TVector>(float[] scores, float[] scales)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            int padded = PageSoftmax<TSimd, TVector>.PaddedCount(Rows);
+            float[] scratch = new float[PageSoftmax<TSimd, TVector>.ScratchLength(Rows)];
+            float[] maxima = [.. Enumerable.Repeat(PageSoftmax<TSimd, TVector>.NoScore, padded)];
+            float[] sums = new float[padded];
+            fixed (float* memory = scratch, m = maxima, s = sums, v = scales)
+            {
+                var softmax = PageSoftmax<TSimd, TVector>.Create(memory, Rows);
+                scores.CopyTo(new Span<float>(softmax.Scores, Rows * PageTokens));
+                softmax.SetValueScales(v, FirstLength + Rows - 1);
+                softmax.Weigh(Rows, FirstLength, int.MaxValue, m, s);
+                return ([.. new ReadOnlySpan<short>(softmax.Weights, FirstLength)], softmax.Scales[0]);
             }
         }
     }

@@ -2,6 +2,7 @@ using KimiLinear.Backends;
 using KimiLinear.Caching;
 using KimiLinear.Layers;
 using KimiLinear.Model;
+using KimiLinear.Tensors;
 using KimiLinear.Tests.TestSupport;
 using Xunit;
 
@@ -30,6 +31,59 @@ public sealed class FailedStepTests
         using SequenceState successor = model.CreateSequence();
         TensorAssert.Identical(model.LastLogits(successor, 1, 2, 3), expected, "successor in the same memory");
         Assert.Equal(2, model.SequenceCount);
+    }
+
+    [Fact]
+    public void Forward_AfterTheMemoryCouldNotBeCleared_StartsFromClearMemory()
+    {
+        using KimiLinearModel model = LoadFaulty(out FaultyBackend backend);
+        float[] expected;
+        using (SequenceState earlier = model.CreateSequence())
+        {
+            expected = model.LastLogits(earlier, 1, 2, 3);
+        }
+
+        using SequenceState sequence = model.CreateSequence();
+        backend.ClearFault = () => new TimeoutException();
+        Assert.Throws<TimeoutException>(() => model.Forward(sequence, [1], []));
+        Assert.Equal(0, model.SequenceCount);
+        backend.ClearFault = null;
+
+        TensorAssert.Identical(model.LastLogits(sequence, 1, 2, 3), expected, "second try");
+        Assert.Equal(1, model.SequenceCount);
+    }
+
+    [Fact]
+    public void Restore_FailsHalfWay_RefusesTheSequence()
+    {
+        using KimiLinearModel model = LoadFaulty(out FaultyBackend backend);
+        using SequenceState original = model.CreateSequence();
+        model.Forward(original, [1, 2], []);
+        using StateSnapshot snapshot = model.Save(original);
+        float[] expected = model.LastLogits(original, 3);
+        using SequenceState sequence = model.CreateSequence();
+        backend.RestorePageFault = () => new TimeoutException();
+        Assert.Throws<TimeoutException>(() => model.Restore(sequence, snapshot));
+        backend.RestorePageFault = null;
+
+        Assert.Throws<InvalidOperationException>(() => model.Forward(sequence, [1], []));
+        Assert.Throws<InvalidOperationException>(() => model.Restore(sequence, snapshot));
+        using SequenceState next = model.CreateSequence();
+        model.Restore(next, snapshot);
+        TensorAssert.Identical(model.LastLogits(next, 3), expected, "restored");
+    }
+
+    private static KimiLinearModel LoadFaulty(out FaultyBackend backend)
+    {
+        FaultyBackend? faulty = null;
+        KimiLinearModel model = ModelLoader.Load(
+            Golden.Model("plain"),
+            new ModelLoadOptions { LatentCache = LatentPrecision.Float32 },
+            (config, _) => faulty = new FaultyBackend(Backend.Create(Backend.Default, config, threadCount: 2)),
+            null,
+            default);
+        backend = faulty!;
+        return model;
     }
 
     /// <summary>Fails once the first layer has changed its state.</summary>

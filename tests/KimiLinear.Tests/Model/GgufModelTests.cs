@@ -111,6 +111,39 @@ public sealed class GgufModelTests
         Array.ForEach([.. sequences, .. single], sequence => sequence.Dispose());
     }
 
+    [Theory]
+    [InlineData("q4_k_m")]
+    [InlineData("q4_0")]
+    [InlineData("q6_k")]
+    public void Forward_AutomaticPrecision_RepliesBesideAPromptHaveTheSameBitsAsAlone(string name)
+    {
+        const int SequenceCount = 40;
+        (int[] ids, _) = GgufGolden.Expected(name);
+        using KimiLinearModel model = Backend.Load(GgufGolden.File(name), Backend.Default, 2);
+        int width = model.Config.VocabularySize;
+        SequenceState[] sequences = [.. Enumerable.Range(0, SequenceCount).Select(_ => model.CreateSequence())];
+        using SequenceState prompt = model.CreateSequence();
+        float[] logits = new float[SequenceCount * width];
+        BatchEntry[] entries =
+        [
+            .. sequences.Select((sequence, i) => new BatchEntry(sequence, ids.AsMemory(i % ids.Length, 1), LogitsRequest.LastToken)),
+            new BatchEntry(prompt, ids.AsMemory(0, 40), LogitsRequest.None, IsPrompt: true),
+        ];
+
+        model.Forward(entries, logits);
+
+        for (int i = 0; i < SequenceCount; i++)
+        {
+            using SequenceState alone = model.CreateSequence();
+            TensorAssert.Identical(logits.AsSpan(i * width, width), model.LastLogits(alone, ids[i % ids.Length]), $"sequence {i}");
+        }
+
+        using SequenceState lonely = model.CreateSequence();
+        model.ReadPrompt(lonely, ids.AsSpan(0, 40), []);
+        TensorAssert.Identical(model.LastLogits(prompt, 5), model.LastLogits(lonely, 5), "behind the prompt");
+        Array.ForEach(sequences, sequence => sequence.Dispose());
+    }
+
     private static double ErrorOf(string name, ActivationPrecision activations)
     {
         (int[] ids, float[] expected) = GgufGolden.Expected(name);

@@ -11,9 +11,6 @@ namespace KimiLinear.Tests.Model;
 /// <summary>Models with packed weights against plain loops, and against themselves in other company and other pieces.</summary>
 public sealed class PackedModelTests
 {
-    // From this many tokens in a step on, four-bit weights are multiplied with activations of eight bits, unless told otherwise.
-    private const int LongStep = 32;
-
     public static TheoryData<string, WeightFormat> Cases => PackedModels.Cases;
 
     public static TheoryData<string, WeightFormat, ActivationPrecision> PrecisionCases =>
@@ -37,13 +34,14 @@ public sealed class PackedModelTests
         }
     }
 
+    // Every other sequence is a prompt; what a reply wrote is read beside them, token by token and in pieces.
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Forward_ShortBatches_GiveTheSameBitsAsEachAlone(string name, WeightFormat format)
+    public void Forward_AnyCompany_GivesTheSameBitsAsEachAlone(string name, WeightFormat format)
     {
         using KimiLinearModel model = PackedModels.Load(name, format, attention: AttentionForm.Absorbed);
-        int[][] inputs = [.. ((int[])[1, 9, 24, 31, 47]).Select((length, i) => PackedModels.Ids(length, seed: i))];
-        float[][] alone = [.. inputs.Select(ids => InPieces(model, ids, [LongStep - 1]))];
+        int[][] inputs = [.. ((int[])[1, 9, 24, 31, 47, 64, 90]).Select((length, i) => PackedModels.Ids(length, seed: i))];
+        float[][] alone = [.. inputs.Select((ids, i) => InPieces(model, ids, [ids.Length], isPrompt: IsPrompt(i)))];
         SequenceState[] sequences = [.. inputs.Select(_ => model.CreateSequence())];
         float[][] together = [.. inputs.Select(_ => Array.Empty<float>())];
         Random random = new(2);
@@ -51,21 +49,16 @@ public sealed class PackedModelTests
 
         while (sequences.Zip(inputs).Any(pair => pair.First.Length < pair.Second.Length))
         {
-            List<(int Index, BatchEntry Entry)> step = [];
-            int room = LongStep - 1;
-            foreach (int i in Enumerable.Range(0, inputs.Length).Where(i => sequences[i].Length < inputs[i].Length && room > 0))
-            {
-                int start = sequences[i].Length;
-                int count = Math.Min(random.Next(1, room + 1), inputs[i].Length - start);
-                count = step.Count == 0 ? Math.Min(count, 7) : count;
-                step.Add((i, new BatchEntry(sequences[i], inputs[i].AsMemory(start, count), LogitsRequest.EveryToken)));
-                room -= count;
-            }
-
-            float[] logits = new float[(LongStep - 1 - room) * width];
-            model.Forward([.. step.Select(part => part.Entry)], logits);
+            int[] order = [.. Enumerable.Range(0, inputs.Length).Where(i => sequences[i].Length < inputs[i].Length).OrderBy(IsPrompt)];
+            BatchEntry[] entries = [.. order.Select(i => new BatchEntry(
+                sequences[i],
+                inputs[i].AsMemory(sequences[i].Length, Math.Min(random.Next(1, 24), inputs[i].Length - sequences[i].Length)),
+                LogitsRequest.EveryToken,
+                IsPrompt(i)))];
+            float[] logits = new float[entries.Sum(entry => entry.TokenIds.Length) * width];
+            model.Forward(entries, logits);
             int row = 0;
-            foreach ((int index, BatchEntry entry) in step)
+            foreach ((int index, BatchEntry entry) in order.Zip(entries))
             {
                 together[index] = [.. together[index], .. logits.AsSpan(row * width, entry.TokenIds.Length * width)];
                 row += entry.TokenIds.Length;
@@ -78,6 +71,53 @@ public sealed class PackedModelTests
         }
 
         Assert.All(sequences, sequence => sequence.Dispose());
+
+        static bool IsPrompt(int index) => index % 2 == 1;
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void ReadPrompt_AnyPieces_GivesTheSameBits(string name, WeightFormat format)
+    {
+        using KimiLinearModel model = PackedModels.Load(name, format, attention: AttentionForm.Absorbed);
+        int[] ids = PackedModels.Ids(100);
+        float[] whole = LastLogits([100]);
+
+        foreach (int[] pieces in (int[][])[[1], [31], [32], [33, 64, 3], [7, 31, 32]])
+        {
+            TensorAssert.Identical(LastLogits(pieces), whole, $"pieces of {string.Join(", ", pieces)}");
+        }
+
+        float[] LastLogits(int[] pieces)
+        {
+            using SequenceState sequence = model.CreateSequence();
+            float[] logits = new float[model.Config.VocabularySize];
+            for (int piece = 0; sequence.Length < ids.Length; piece++)
+            {
+                int length = Math.Min(pieces[Math.Min(piece, pieces.Length - 1)], ids.Length - sequence.Length);
+                model.ReadPrompt(sequence, ids.AsSpan(sequence.Length, length), logits);
+            }
+
+            return logits;
+        }
+    }
+
+    [Fact]
+    public void Forward_ReplyBehindAPrompt_IsRefused()
+    {
+        using KimiLinearModel model = PackedModels.Load(PackedModels.Odd, WeightFormat.Q4);
+        using SequenceState prompt = model.CreateSequence();
+        using SequenceState reply = model.CreateSequence();
+        int[] ids = [1];
+
+        ArgumentException error = Assert.Throws<ArgumentException>(() => model.Forward(
+            [
+                new BatchEntry(prompt, ids, LogitsRequest.None, IsPrompt: true),
+                new BatchEntry(reply, ids, LogitsRequest.None),
+            ],
+            []));
+
+        Assert.Contains("Prompts come last", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -135,24 +175,62 @@ public sealed class PackedModelTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Forward_AutomaticPrecision_IsTheOneThatTheLengthOfTheStepAsksFor(string name, WeightFormat format)
+    public void Forward_AutomaticPrecision_IsOneForPromptsAndOneForReplies(string name, WeightFormat format)
     {
-        int[] ids = PackedModels.Ids(LongStep);
         using KimiLinearModel automatic = PackedModels.Load(name, format);
-        using KimiLinearModel eight = PackedModels.Load(name, format, ActivationPrecision.Int8);
         using KimiLinearModel fifteen = PackedModels.Load(name, format, ActivationPrecision.Int16);
-        RecordingObserver automaticLong = new();
-        RecordingObserver eightLong = new();
-        using SequenceState first = automatic.CreateSequence();
-        using SequenceState second = eight.CreateSequence();
-
-        automatic.EveryLogits(first, ids, LongStep, automaticLong);
-        eight.EveryLogits(second, ids, LongStep, eightLong);
-
-        TensorAssert.Identical(automatic.EveryLogits(ids[1..]), fifteen.EveryLogits(ids[1..]), "a shorter step");
-        for (int layer = 0; layer <= automatic.Config.LayerCount; layer++)
+        // Only weights of 4 bits are faster with 8, and where both are read, each has its own precision.
+        using KimiLinearModel? eight = format switch
         {
-            TensorAssert.Identical([.. automaticLong.Hidden[layer]], [.. eightLong.Hidden[layer]], $"hidden.{layer}");
+            WeightFormat.Q4 => PackedModels.Load(name, format, ActivationPrecision.Int8),
+            WeightFormat.Q8 => PackedModels.Load(name, format, ActivationPrecision.Int16),
+            _ => null,
+        };
+
+        foreach (int length in (int[])[1, 31, 32, 70])
+        {
+            int[] ids = PackedModels.Ids(length);
+            TensorAssert.Identical(Hidden(automatic, ids, isPrompt: false), Hidden(fifteen, ids, isPrompt: false), $"a reply's {length}");
+            if (eight is not null)
+            {
+                TensorAssert.Identical(Hidden(automatic, ids, isPrompt: true), Hidden(eight, ids, isPrompt: true), $"a prompt's {length}");
+            }
+        }
+
+        static float[] Hidden(KimiLinearModel model, int[] ids, bool isPrompt)
+        {
+            RecordingObserver observer = new();
+            using SequenceState sequence = model.CreateSequence();
+            model.EveryLogits(sequence, ids, ids.Length, observer, isPrompt);
+            return [.. Enumerable.Range(0, model.Config.LayerCount + 1).SelectMany(layer => observer.Hidden[layer])];
+        }
+    }
+
+    // A caller of one sequence does not say what its tokens are: many are a prompt.
+    [Fact]
+    public void Forward_OneSequence_CountsItsOwnTokens()
+    {
+        using KimiLinearModel model = PackedModels.Load(PackedModels.Odd, WeightFormat.Q4);
+        int[] ids = PackedModels.Ids(32);
+
+        foreach (int length in (int[])[31, 32])
+        {
+            float[] expected = new float[model.Config.VocabularySize];
+            float[] actual = new float[model.Config.VocabularySize];
+            using SequenceState first = model.CreateSequence();
+            using SequenceState second = model.CreateSequence();
+            if (length < 32)
+            {
+                model.ReadReply(first, ids.AsSpan(0, length), expected);
+            }
+            else
+            {
+                model.ReadPrompt(first, ids.AsSpan(0, length), expected);
+            }
+
+            model.Forward(second, ids.AsSpan(0, length), actual);
+
+            TensorAssert.Identical(actual, expected, $"{length} tokens");
         }
     }
 
@@ -184,7 +262,7 @@ public sealed class PackedModelTests
     public void Forward_WithAnObserver_ReportsEveryTokensExpertsAndChangesNothing(string name, WeightFormat format)
     {
         using KimiLinearModel model = PackedModels.Load(name, format, attention: AttentionForm.Absorbed);
-        int[] ids = PackedModels.Ids(LongStep - 1);
+        int[] ids = PackedModels.Ids(40);
         RecordingObserver whole = new();
         RecordingObserver pieces = new();
         using SequenceState first = model.CreateSequence();
@@ -248,14 +326,14 @@ public sealed class PackedModelTests
         int[] ids = PackedModels.Ids(70);
         float[] batchLogits = new float[(2 + 9) * model.Config.VocabularySize];
 
-        float[] prefill = model.EveryLogits(first, ids, ids.Length);
+        float[] prefill = model.EveryLogits(first, ids, ids.Length, isPrompt: true);
         using SequenceState third = first.Fork();
         int[] greedy = model.ContinueGreedily(first, prefill.AsSpan(^model.Config.VocabularySize..), 12);
         model.Forward(
             [
                 new BatchEntry(first, ids.AsMemory(4, 1), LogitsRequest.LastToken),
-                new BatchEntry(second, ids.AsMemory(0, 9), LogitsRequest.EveryToken),
                 new BatchEntry(third, ids.AsMemory(11, 1), LogitsRequest.LastToken),
+                new BatchEntry(second, ids.AsMemory(0, 9), LogitsRequest.EveryToken, IsPrompt: true),
             ],
             batchLogits);
 
@@ -264,7 +342,7 @@ public sealed class PackedModelTests
 
     // Piece lengths follow each other, the last one again and again.
     private static float[] InPieces(
-        KimiLinearModel model, int[] ids, int[] pieceLengths, RecordingObserver? observer = null)
+        KimiLinearModel model, int[] ids, int[] pieceLengths, RecordingObserver? observer = null, bool isPrompt = false)
     {
         using SequenceState sequence = model.CreateSequence();
         List<float> logits = [];
@@ -272,7 +350,7 @@ public sealed class PackedModelTests
         {
             int length = pieceLengths[Math.Min(piece, pieceLengths.Length - 1)];
             int end = Math.Min(sequence.Length + length, ids.Length);
-            logits.AddRange(model.EveryLogits(sequence, ids[sequence.Length..end], length, observer));
+            logits.AddRange(model.EveryLogits(sequence, ids[sequence.Length..end], length, observer, isPrompt));
         }
 
         return [.. logits];

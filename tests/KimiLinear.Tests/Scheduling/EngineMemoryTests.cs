@@ -1,4 +1,5 @@
 using KimiLinear.Backends;
+using KimiLinear.Generation;
 using KimiLinear.Scheduling;
 using KimiLinear.Tests.Generation;
 using Xunit;
@@ -46,6 +47,44 @@ public sealed class EngineMemoryTests(TinyModel tiny) : IClassFixture<TinyModel>
         Assert.Equal(alone, together);
     }
 
+    // A program that reads one reply to its end before it goes on with another.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task GenerateAsync_ReadersAreBehindAndMemoryIsFull_AnotherGetsItAndTheyGoOn(int pausedCount)
+    {
+        long reserved = SlotBytes + (CacheLayout.PagesFor(100 + 64) * PageBytes);
+        using EngineHarness harness = new(
+            tiny, new EngineOptions { MemoryBytes = pausedCount * reserved, ReusePrefixes = false, ReadAheadTokens = 2 });
+        List<IAsyncEnumerator<GeneratedToken>> paused = [];
+        for (int i = 0; i < pausedCount; i++)
+        {
+            paused.Add(harness.Engine.GenerateAsync(harness.Prompt(i), EngineHarness.Options(i, 100)).GetAsyncEnumerator());
+            Assert.True(await paused[i].MoveNextAsync());
+        }
+
+        while (harness.Engine.GetStatistics().PausedCount < pausedCount)
+        {
+            await Task.Delay(5, TestContext.Current.CancellationToken);
+        }
+
+        int[] other = await harness.AskAsync(9, 100).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+
+        Assert.Equal(await harness.AloneAsync(9, 100), other);
+        Assert.True(harness.Engine.GetStatistics().PreemptedCount > 0, "Nothing had to give way, so the test shows nothing.");
+        for (int i = 0; i < pausedCount; i++)
+        {
+            List<int> ids = [paused[i].Current.Id];
+            while (await paused[i].MoveNextAsync())
+            {
+                ids.Add(paused[i].Current.Id);
+            }
+
+            await paused[i].DisposeAsync();
+            Assert.Equal(await harness.AloneAsync(i, 100), ids);
+        }
+    }
+
     [Fact]
     public async Task GenerateAsync_OneOutgrowsTheMemory_ItAloneFails()
     {
@@ -77,6 +116,21 @@ public sealed class EngineMemoryTests(TinyModel tiny) : IClassFixture<TinyModel>
         ArgumentException error = Assert.Throws<ArgumentException>(() => harness.Engine.GenerateAsync(new int[101]));
 
         Assert.Contains("at most 100", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Engine_ContextLongerThanTheModels_IsRefused()
+    {
+        int most = tiny.Model.Config.MaxContextTokens;
+        using (EngineHarness whole = new(tiny, new EngineOptions { MaxContextTokens = most }))
+        {
+            Assert.Equal(most, whole.Engine.MaxContextTokens);
+        }
+
+        ArgumentException error = Assert.Throws<ArgumentException>(
+            () => new EngineHarness(tiny, new EngineOptions { MaxContextTokens = most + 1 }));
+
+        Assert.Contains("MaxContextTokens is 1,048,577, but the model reads at most 1,048,576", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -18,6 +18,12 @@ internal sealed class FaultyBackend(ComputeBackend inner) : ComputeBackend(inner
     /// <summary>What restoring a sequence throws, or null.</summary>
     public Func<Exception?>? RestoreFault { get; set; }
 
+    /// <summary>Makes the error of the next clearings of a slot.</summary>
+    public Func<Exception?>? ClearFault { get; set; }
+
+    /// <summary>Makes the error of the next pages that are restored, after the slot was.</summary>
+    public Func<Exception?>? RestorePageFault { get; set; }
+
     public override string Description => inner.Description;
 
     public override Tensor Bind(WeightRole role, params ReadOnlySpan<StoredTensor> parts) => inner.Bind(role, parts);
@@ -59,7 +65,11 @@ internal sealed class FaultyBackend(ComputeBackend inner) : ComputeBackend(inner
 
     public override void Upload(ReadOnlySpan<float> source, Tensor destination) => inner.Upload(source, destination);
 
-    public override void ClearSlot(CacheStorage cache, int slot) => inner.ClearSlot(cache, slot);
+    public override void ClearSlot(CacheStorage cache, int slot)
+    {
+        ThrowIfAny(ClearFault);
+        inner.ClearSlot(cache, slot);
+    }
 
     public override void CopySlot(CacheStorage cache, int fromSlot, int toSlot)
     {
@@ -83,8 +93,11 @@ internal sealed class FaultyBackend(ComputeBackend inner) : ComputeBackend(inner
 
     public override void SavePage(CacheStorage cache, int page, Span<byte> destination) => inner.SavePage(cache, page, destination);
 
-    public override void RestorePage(CacheStorage cache, int page, ReadOnlySpan<byte> source) =>
+    public override void RestorePage(CacheStorage cache, int page, ReadOnlySpan<byte> source)
+    {
+        ThrowIfAny(RestorePageFault);
         inner.RestorePage(cache, page, source);
+    }
 
     public override void Dispose() => inner.Dispose();
 

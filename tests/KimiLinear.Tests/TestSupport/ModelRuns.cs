@@ -14,14 +14,15 @@ internal static class ModelRuns
         SequenceState sequence,
         int[] ids,
         int pieceLength,
-        IForwardObserver? observer = null)
+        IForwardObserver? observer = null,
+        bool isPrompt = false)
     {
         int width = model.Config.VocabularySize;
         float[] logits = new float[ids.Length * width];
         for (int start = 0; start < ids.Length; start += pieceLength)
         {
             int count = Math.Min(pieceLength, ids.Length - start);
-            BatchEntry entry = new(sequence, ids.AsMemory(start, count), LogitsRequest.EveryToken);
+            BatchEntry entry = new(sequence, ids.AsMemory(start, count), LogitsRequest.EveryToken, isPrompt);
             model.Forward([entry], logits.AsSpan(start * width, count * width), observer);
         }
 

@@ -2,8 +2,9 @@ namespace KimiLinear.Backends;
 
 /// <summary>New tokens of some sequences that attend to integer rows together, with the memory they need between stages.</summary>
 /// <remarks>
-/// A run is a sequence's tokens; a unit is a run with a part of its pages. How a run is divided depends on its own length alone,
-/// so that its result depends neither on what shares the step nor on the number of threads.
+/// A run is a sequence's tokens; a unit is a run with a part of its pages. How many pages a unit has depends on the place of the
+/// tokens in their sequence alone, and all tokens of a run have it the same, so that their result depends neither on what shares the
+/// step, nor on which tokens come with them, nor on the number of threads.
 /// </remarks>
 internal sealed unsafe class AbsorbedGroup : IDisposable
 {
@@ -40,6 +41,10 @@ internal sealed unsafe class AbsorbedGroup : IDisposable
     /// <summary>How many more tokens of some heads there is room for; none only in a group that has some.</summary>
     public int TokensLeft(int headCount) => Math.Max(RunCount == 0 ? 1 : 0, (MaxRows - RowCount) / headCount);
 
+    /// <summary>How many tokens from a place in the sequence on are divided alike, so that they may be one run.</summary>
+    public static int TokensAlike(int position) =>
+        (UnitPages(position) * MaxUnits * CacheLayout.PageTokens) - position;
+
     public void Clear()
     {
         Array.Clear(_runs, 0, RunCount);
@@ -60,7 +65,7 @@ internal sealed unsafe class AbsorbedGroup : IDisposable
         int pages = CacheLayout.PagesFor(run.CachedTokens + run.TokenCount);
         run.RowCount = ((headCount * run.TokenCount) + 3) / 4 * 4;
         run.FirstRow = RowCount;
-        run.UnitPages = Math.Max(MinUnitPages, (pages + MaxUnits - 1) / MaxUnits);
+        run.UnitPages = UnitPages(run.CachedTokens);
         run.UnitCount = (pages + run.UnitPages - 1) / run.UnitPages;
         run.FirstUnit = UnitCount;
         run.PartialLength = (2L * CacheLayout.PaddedLength(run.RowCount)) + ((long)run.RowCount * layout.IntegerRank);
@@ -91,6 +96,9 @@ internal sealed unsafe class AbsorbedGroup : IDisposable
         int rows = CacheLayout.PaddedLength(run.RowCount);
         return new AbsorbedPartial(memory, memory + rows, memory + (2L * rows));
     }
+
+    private static int UnitPages(int position) =>
+        Math.Max(MinUnitPages, (CacheLayout.PagesFor(position + 1) + MaxUnits - 1) / MaxUnits);
 
     public void Dispose()
     {

@@ -29,12 +29,13 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                     continue;
                 }
 
-                int count = Math.Min(room, tokenCount - token);
+                int position = source.Batch.CachedTokens(sequence) + token;
+                int count = Math.Min(Math.Min(room, tokenCount - token), AbsorbedGroup.TokensAlike(position));
                 long row = source.Batch.Offset(sequence) + token;
                 AbsorbedRun run = new()
                 {
                     PageTable = source.Batch.PageTable(sequence),
-                    CachedTokens = source.Batch.CachedTokens(sequence) + token,
+                    CachedTokens = position,
                     TokenCount = count,
                     Queries = source.Projected + (row * source.ProjectionDim),
                     Output = source.Output + (row * Config.LatentHeadCount * Config.LatentValueDim),

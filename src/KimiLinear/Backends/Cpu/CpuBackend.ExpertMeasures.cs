@@ -27,7 +27,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 _innerOperand,
                 new MatMulInput(job.Inner, 2L * Config.ExpertDim, visits),
                 Config.ExpertDim,
-                FormsFor(job.Down.DataTypes, tokenCount, isExpert: true));
+                FormsFor(job.Down.DataTypes, isExpert: true),
+                job.Tokens);
         }
 
         job.Stage = ExpertsStage.Measure;

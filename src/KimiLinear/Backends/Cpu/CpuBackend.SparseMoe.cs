@@ -15,8 +15,15 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         var down = (HostExperts)weights.ExpertDown;
         var sharedGateUp = (HostMatrix?)weights.SharedGateUp;
         var sharedDown = (HostMatrix?)weights.SharedDown;
-        DataTypeSet first = gateUp.DataTypes | (sharedGateUp?.DataTypes ?? default);
-        Operand normed = Norm(hidden, weights.Norm, tokenCount, FormsFor(first, tokenCount, isExpert: true));
+        StageForms forms = FormsFor(gateUp.DataTypes, isExpert: true);
+        StageForms sharedForms = sharedGateUp is null ? forms : FormsFor(sharedGateUp.DataTypes, isExpert: true);
+        // Of weights that are packed otherwise, the shared expert's rows are rounded for it alone.
+        bool sharesForms = sharedGateUp is null || forms.Prompts.EightBit == sharedForms.Prompts.EightBit;
+        StageInput normed = Norm(
+            hidden,
+            weights.Norm,
+            tokenCount,
+            sharesForms ? FormsFor(gateUp.DataTypes | (sharedGateUp?.DataTypes ?? default), isExpert: true) : forms);
         Route(weights, normed, tokenCount);
         int visits = tokenCount * Config.ActiveExpertCount;
         observer?.OnRouted(
@@ -34,6 +41,9 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         {
             Backend = this,
             Normed = normed,
+            SharedNormed = sharesForms
+                ? normed.All
+                : Quantize(_sharedOperand, normed.Floats, Config.HiddenDim, sharedForms).All,
             HiddenDim = Config.HiddenDim,
             ExpertCount = Config.ExpertCount,
             Starts = _routing.Starts,
@@ -55,14 +65,15 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             _innerOperand,
             new MatMulInput(job.Inner, 2L * Config.ExpertDim, visits),
             Config.ExpertDim,
-            FormsFor(down.DataTypes, tokenCount, isExpert: true));
+            FormsFor(down.DataTypes, isExpert: true),
+            job.Tokens);
         if (sharedDown is not null)
         {
             job.SharedInnerOperand = Quantize(
                 _sharedOperand,
                 new MatMulInput(job.SharedInner, sharedGateUp!.RowCount, tokenCount),
                 sharedDown.ColumnCount,
-                FormsFor(sharedDown.DataTypes, tokenCount, isExpert: true));
+                FormsFor(sharedDown.DataTypes, isExpert: true)).All;
         }
 
         Run(ref job, multiplications / 2);
@@ -72,12 +83,12 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         }
     }
 
-    private void Route(SparseMoeWeights weights, Operand normed, int tokenCount)
+    private void Route(SparseMoeWeights weights, StageInput normed, int tokenCount)
     {
         int expertCount = Config.ExpertCount;
         int active = Config.ActiveExpertCount;
         float* logits = _routerLogits.Get((long)tokenCount * expertCount);
-        Project(normed, (HostMatrix)weights.Router, new MatMulOutput(logits, expertCount));
+        Project(normed.All, (HostMatrix)weights.Router, new MatMulOutput(logits, expertCount));
 
         _routing.Reserve(tokenCount, active, expertCount);
         for (int t = 0; t < tokenCount; t++)
@@ -108,7 +119,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
     private struct ExpertsJob : IParallelJob
     {
         public CpuBackend<TSimd, TVector> Backend;
-        public Operand Normed; // [T, D]
+        public StageInput Normed; // [T, D]
+        public StageRows SharedNormed;
         public int HiddenDim;
         public int ExpertCount;
         public int* Starts;         // [E + 1]
@@ -119,9 +131,9 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         public HostMatrix? SharedGateUp;
         public HostMatrix? SharedDown;
         public float* Inner;               // [visits, 2·F]
-        public Operand InnerOperand;       // [visits, F]
+        public StageInput InnerOperand;    // [visits, F]
         public float* SharedInner;         // [T, 2·F]
-        public Operand SharedInnerOperand; // [T, F]
+        public StageRows SharedInnerOperand; // [T, F]
         public float* Hidden;              // [T, D]
         public float* Outputs;             // [visits, D], of the third stage
         public ExpertsStage Stage;
@@ -159,7 +171,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             {
                 while (Count(expert) > 0 && walk.TryNext(Down[expert].ColumnCount, out int row, out int rowCount))
                 {
-                    Operand input = Normed.Select(Tokens + Starts[expert], Count(expert));
+                    StageRows input = Normed.Select(Tokens + Starts[expert], Count(expert));
                     float* inner = Inner + ((long)Starts[expert] * GateUp[expert].RowCount);
                     Backend.GateUp(input, GateUp[expert], inner, row, rowCount, worker);
                 }
@@ -167,7 +179,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
 
             while (SharedGateUp is not null && walk.TryNext(sharedDim, out int row, out int rowCount))
             {
-                Backend.GateUp(Normed, SharedGateUp, SharedInner, row, rowCount, worker);
+                Backend.GateUp(SharedNormed, SharedGateUp, SharedInner, row, rowCount, worker);
             }
         }
 
@@ -194,7 +206,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                         MatMulOutput output = Stage == ExpertsStage.Down
                             ? new(Hidden, HiddenDim, add: true, Tokens + start, VisitWeights + start)
                             : new(Outputs + ((long)start * HiddenDim), HiddenDim);
-                        Operand input = InnerOperand.From(start, Count(expert));
+                        StageRows input = InnerOperand.From(start, Count(expert));
                         Backend.Multiply(input, Down[expert], row, rowCount, worker, output.FromColumn(row));
                     }
                 }

@@ -6,9 +6,9 @@ namespace KimiLinear.Backends;
 /// <summary>The operators in vector instructions on a team of threads; weights are read where the files are mapped.</summary>
 /// <remarks>
 /// Arithmetic is float32, but for products with packed weights, which are exact integer sums of quantised activations scaled block
-/// by block (<see cref="ActivationPrecision"/>). Each output row is computed the same way however many rows a call
-/// has and however the work is divided, so decoding a token gives the same bits alone and in any batch, on any number of
-/// threads. A step allocates nothing once its buffers have grown to the size of the batch.
+/// by block (<see cref="ActivationPrecision"/>). How a row is rounded follows from whether a prompt or a reply has its token, and
+/// each output row is computed the same way however many rows a call has and however the work is divided, so decoding a token gives
+/// the same bits alone and in any batch, on any number of threads. A step allocates nothing once its buffers have grown to the size of the batch.
 /// </remarks>
 internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     where TSimd : struct, ISimd<TVector>
@@ -16,10 +16,6 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
 {
     // Below this many multiplications, some microseconds of work, meeting costs more than sharing saves.
     private const long ForkThreshold = 128 * 1024;
-
-    // From this many tokens on a step is bound by arithmetic rather than by reading weights, and 8-bit activations, which are
-    // twice as fast, pay; below, 15 bits cost nothing.
-    private const int EightBitThreshold = 32;
 
     // Waking workers that have parked takes as long as this many.
     private const long WakeThreshold = 1024 * 1024;
@@ -36,6 +32,9 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private readonly RoutingTable _routing = new();
     private readonly AttentionMemory _attention;
 
+    // Tokens of the step that replies write, the first ones; those of prompts follow.
+    private int _replyTokens = int.MaxValue;
+
     public CpuBackend(KimiLinearConfig config, int threadCount, CpuForms forms, IntegerKernels integers)
         : base(config)
     {
@@ -49,24 +48,30 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
 
     public override string Description => $"CPU, {TSimd.Name}, {_team.Count} {(_team.Count == 1 ? "thread" : "threads")}";
 
+    public override void Run(ForwardBatch batch, CacheStorage cache, bool isObserved, Action operators)
+    {
+        _replyTokens = batch.ReplyTokenCount;
+        base.Run(batch, cache, isObserved, operators);
+    }
+
     public override void NormProject(Tensor hidden, Tensor norm, Tensor weight, int tokenCount, Tensor projected)
     {
         var matrix = (HostMatrix)weight;
-        Operand normed = Norm(hidden, norm, tokenCount, FormsFor(matrix.DataTypes, tokenCount));
+        StageInput normed = Norm(hidden, norm, tokenCount, FormsFor(matrix.DataTypes));
         var output = (HostBuffer)projected;
-        Project(normed, matrix, new MatMulOutput(output.Data, output.ColumnCount));
+        Project(normed.All, matrix, new MatMulOutput(output.Data, output.ColumnCount));
     }
 
     public override void ProjectAdd(Tensor input, Tensor weight, int tokenCount, Tensor hidden)
     {
         var source = (HostBuffer)input;
         var matrix = (HostMatrix)weight;
-        Operand operand = Quantize(
+        StageInput operand = Quantize(
             _operand,
             new MatMulInput(source.Data, source.ColumnCount, tokenCount),
             matrix.ColumnCount,
-            FormsFor(matrix.DataTypes, tokenCount));
-        Project(operand, matrix, new MatMulOutput(((HostBuffer)hidden).Data, Config.HiddenDim, add: true));
+            FormsFor(matrix.DataTypes));
+        Project(operand.All, matrix, new MatMulOutput(((HostBuffer)hidden).Data, Config.HiddenDim, add: true));
     }
 
     public override void DenseMlpAdd(DenseMlpWeights weights, int tokenCount, Tensor hidden)
@@ -76,17 +81,17 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         GateUpJob job = new()
         {
             Backend = this,
-            Input = Norm(hidden, weights.Norm, tokenCount, FormsFor(gateUp.DataTypes, tokenCount)),
+            Input = Norm(hidden, weights.Norm, tokenCount, FormsFor(gateUp.DataTypes)).All,
             Matrix = gateUp,
             Inner = _inner.Get((long)tokenCount * gateUp.RowCount),
         };
         Run(ref job, (long)tokenCount * gateUp.RowCount * Config.HiddenDim);
-        Operand inner = Quantize(
+        StageInput inner = Quantize(
             _innerOperand,
             new MatMulInput(job.Inner, gateUp.RowCount, tokenCount),
             down.ColumnCount,
-            FormsFor(down.DataTypes, tokenCount));
-        Project(inner, down, new MatMulOutput(((HostBuffer)hidden).Data, Config.HiddenDim, add: true));
+            FormsFor(down.DataTypes));
+        Project(inner.All, down, new MatMulOutput(((HostBuffer)hidden).Data, Config.HiddenDim, add: true));
     }
 
     public override void Logits(Tensor hidden, Tensor norm, Tensor head, ForwardBatch batch, Tensor logits)
@@ -103,13 +108,13 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
                 Config.HiddenDim);
         }
 
-        // Few rows, on which everything depends: as exactly as decoding, however long the prompt.
-        Operand operand = Quantize(
+        // Few rows, on which everything depends: as exactly as a reply's, also behind a prompt.
+        StageInput operand = Quantize(
             _operand,
             new MatMulInput(normed, Config.HiddenDim, batch.LogitsRowCount),
             Config.HiddenDim,
-            FormsFor(matrix.DataTypes, tokenCount: 1));
-        Project(operand, matrix, new MatMulOutput(((HostBuffer)logits).Data, ((HostBuffer)logits).ColumnCount));
+            StageForms.Same(FormsFor(matrix.DataTypes).Replies));
+        Project(operand.All, matrix, new MatMulOutput(((HostBuffer)logits).Data, ((HostBuffer)logits).ColumnCount));
     }
 
     public override void Dispose()
@@ -132,15 +137,25 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         _attention.Dispose();
     }
 
-    private OperandForms FormsFor(DataTypeSet types, int tokenCount, bool isExpert = false) => _forms.Activations switch
+    // 8 bits where they make products faster: with weights of 4 bits.
+    private StageForms FormsFor(DataTypeSet types, bool isExpert = false)
     {
-        ActivationPrecision.Float32 => default,
-        ActivationPrecision.Int8 => OperandForms.For(types, eightBit: true, isExpert),
-        ActivationPrecision.Int16 => OperandForms.For(types, eightBit: false, isExpert),
-        _ => OperandForms.For(types, eightBit: tokenCount >= EightBitThreshold, isExpert),
-    };
+        if (_forms.Activations == ActivationPrecision.Float32)
+        {
+            return default;
+        }
 
-    private Operand Norm(Tensor hidden, Tensor norm, int tokenCount, OperandForms forms)
+        var exact = OperandForms.For(types, eightBit: false, isExpert);
+        var fast = OperandForms.For(types, eightBit: true, isExpert);
+        return _forms.Activations switch
+        {
+            ActivationPrecision.Int8 => StageForms.Same(fast),
+            ActivationPrecision.Int16 => StageForms.Same(exact),
+            _ => new StageForms(exact, fast.Planes ? fast : exact),
+        };
+    }
+
+    private StageInput Norm(Tensor hidden, Tensor norm, int tokenCount, StageForms forms)
     {
         float* output = _normed.Get((long)tokenCount * Config.HiddenDim);
         NormJob job = new()
@@ -148,7 +163,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
             Input = ((HostBuffer)hidden).Data,
             Weight = ((HostBuffer)norm).Data,
             Output = output,
-            Operand = _operand.Reserve(new MatMulInput(output, Config.HiddenDim, tokenCount), Config.HiddenDim, forms),
+            Operand = Reserve(_operand, new MatMulInput(output, Config.HiddenDim, tokenCount), Config.HiddenDim, forms, tokens: null),
             Length = Config.HiddenDim,
             Epsilon = Config.RmsNormEpsilon,
         };
@@ -156,10 +171,11 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         return job.Operand;
     }
 
-    private Operand Quantize(OperandBuffer buffer, MatMulInput floats, int columnCount, OperandForms forms)
+    private StageInput Quantize(
+        OperandBuffer buffer, MatMulInput floats, int columnCount, StageForms forms, int* tokens = null)
     {
-        Operand operand = buffer.Reserve(floats, columnCount, forms);
-        if (forms.IsQuantized)
+        StageInput operand = Reserve(buffer, floats, columnCount, forms, tokens);
+        if (forms.Replies.IsQuantized)
         {
             QuantizeJob job = new() { Operand = operand };
             Run(ref job, (long)floats.Count * columnCount);
@@ -168,10 +184,33 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         return operand;
     }
 
-    private void Project(Operand input, HostMatrix matrix, MatMulOutput output)
+    // A row takes one form, so both forms may lie in the same memory.
+    private StageInput Reserve(OperandBuffer buffer, MatMulInput floats, int columnCount, StageForms forms, int* tokens)
+    {
+        int replyTokens = forms.Replies == forms.Prompts ? int.MaxValue : _replyTokens;
+        OperandForms first = replyTokens == 0 ? forms.Prompts : forms.Replies;
+        OperandForms second = replyTokens >= floats.Count && tokens == null ? forms.Replies : forms.Prompts;
+        return new StageInput(
+            buffer.Reserve(floats, columnCount, first), buffer.Reserve(floats, columnCount, second), replyTokens, tokens);
+    }
+
+    private void Project(StageRows input, HostMatrix matrix, MatMulOutput output)
     {
         ProjectJob job = new() { Backend = this, Input = input, Matrix = matrix, Output = output };
         Run(ref job, (long)input.Count * matrix.RowCount * matrix.ColumnCount);
+    }
+
+    private void Multiply(StageRows input, HostMatrix matrix, int firstRow, int rowCount, int worker, MatMulOutput output)
+    {
+        if (input.Replies.Count > 0)
+        {
+            Multiply(input.Replies, matrix, firstRow, rowCount, worker, output);
+        }
+
+        if (input.Prompts.Count > 0)
+        {
+            Multiply(input.Prompts, matrix, firstRow, rowCount, worker, output.FromRow(input.Replies.Count));
+        }
     }
 
     // Some rows of a matrix, each part by the kernel for its type; column 0 of the output belongs to the first row.
@@ -229,7 +268,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         public float* Input;  // [T, Length]
         public float* Weight; // [Length]
         public float* Output; // [T, Length]
-        public Operand Operand;
+        public StageInput Operand;
         public int Length;
         public float Epsilon;
 
@@ -248,7 +287,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     /// <summary>The quantised forms of an operand, rows divided among the workers.</summary>
     private struct QuantizeJob : IParallelJob
     {
-        public Operand Operand;
+        public StageInput Operand;
 
         public readonly void Execute(int worker, int workerCount)
         {
@@ -264,7 +303,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private struct ProjectJob : IParallelJob
     {
         public CpuBackend<TSimd, TVector> Backend;
-        public Operand Input;
+        public StageRows Input;
         public HostMatrix Matrix;
         public MatMulOutput Output;
 
@@ -293,7 +332,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private struct GateUpJob : IParallelJob
     {
         public CpuBackend<TSimd, TVector> Backend;
-        public Operand Input;
+        public StageRows Input;
         public HostMatrix Matrix; // [2·F, D]
         public float* Inner;      // [T, 2·F]
 
@@ -316,7 +355,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     }
 
     // Some columns of SiLU(gate x) ⊙ up x.
-    private void GateUp(Operand input, HostMatrix matrix, float* inner, int start, int count, int worker)
+    private void GateUp(StageRows input, HostMatrix matrix, float* inner, int start, int count, int worker)
     {
         int width = matrix.RowCount / 2;
         MatMulOutput output = new(inner, matrix.RowCount);

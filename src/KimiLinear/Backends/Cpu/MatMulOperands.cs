@@ -34,6 +34,14 @@ internal readonly unsafe struct MatMulOutput(
     /// <summary>The same rows, counting columns from another one.</summary>
     public MatMulOutput FromColumn(int column) => new(data + column, stride, add, indices, scales);
 
+    /// <summary>The same columns, counting rows from another one.</summary>
+    public MatMulOutput FromRow(int row) => new(
+        indices == null ? data + (row * stride) : data,
+        stride,
+        add,
+        indices == null ? null : indices + row,
+        scales == null ? null : scales + row);
+
     public MatMulRow Row(int index, int column) => new(
         data + ((indices == null ? index : indices[index]) * stride) + column, scales == null ? 1 : scales[index], add);
 }

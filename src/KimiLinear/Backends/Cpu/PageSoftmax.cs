@@ -6,7 +6,8 @@ namespace KimiLinear.Backends;
 /// <summary>Turns one page's scores into integer weights of its values, within a softmax that runs over the pages.</summary>
 /// <remarks>
 /// Scores are exponents of two. The weights of a page are relative to its largest, so that a page far below the largest score
-/// so far keeps its precision. Arrays over rows have room for a whole number of vectors.
+/// so far keeps its precision. A row's integers depend on what the row sees and on nothing behind it, so that they are the same
+/// whatever tokens are attended to together. Arrays over rows have room for a whole number of vectors.
 /// </remarks>
 internal unsafe struct PageSoftmax<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
@@ -17,6 +18,9 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
 
     // Weights that sum up to this, rounded, and values of up to 14 bits fit a sum of 32 bits.
     private const float LargestSum = (int.MaxValue / LatentRows.LargestInteger) - (CacheLayout.PageTokens * 0.5f) - 1;
+
+    // Of values that are all zero, or next to it.
+    private const float LargestResolution = 1e30f;
 
     // Of a normal number.
     private const float SmallestExponent = -126;
@@ -29,9 +33,9 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     private const float C5 = 0.00133813021f;
 
     private float* _scores;
-    private float* _factors;    // [PageTokens] what a value's integers are multiples of, relative to the largest
+    private float* _factors;    // [PageTokens] what a value's integers are multiples of
+    private float* _largest;    // [PageTokens + 1] the largest of so many first factors; of all, in place of none
     private float* _pageMaxima; // [rows]
-    private float _largest;     // of what the values' integers are multiples of
 
     /// <summary>The first row's scores; what has been weighed is lost.</summary>
     public readonly float* Scores => _scores; // [rows, PageTokens]
@@ -47,7 +51,7 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
 
     /// <summary>Float32 values of scratch for this many rows.</summary>
     public static long ScratchLength(int rowCount) =>
-        CacheLayout.PageTokens + (PaddedCount(rowCount) * ((CacheLayout.PageTokens * 3L / 2) + 3));
+        (3 * CacheLayout.PageTokens) + (PaddedCount(rowCount) * ((CacheLayout.PageTokens * 3L / 2) + 3));
 
     /// <summary>A number of rows whose arrays hold whole vectors.</summary>
     public static int PaddedCount(int rowCount) => CacheLayout.PaddedLength(rowCount);
@@ -55,7 +59,12 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     public static PageSoftmax<TSimd, TVector> Create(float* scratch, int rowCount)
     {
         long rows = PaddedCount(rowCount);
-        PageSoftmax<TSimd, TVector> softmax = new() { _factors = scratch, _scores = scratch + CacheLayout.PageTokens };
+        PageSoftmax<TSimd, TVector> softmax = new()
+        {
+            _factors = scratch,
+            _largest = scratch + CacheLayout.PageTokens,
+            _scores = scratch + (3 * CacheLayout.PageTokens),
+        };
         softmax.Weights = (short*)(softmax._scores + (rows * CacheLayout.PageTokens));
         softmax._pageMaxima = (float*)(softmax.Weights + (rows * CacheLayout.PageTokens));
         softmax.Keep = softmax._pageMaxima + rows;
@@ -67,14 +76,18 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     public static float Exp2(float x) => MathF.Pow(2, MathF.Max(x, SmallestExponent));
 
     /// <summary>Says what the integers of each value are multiples of; values from a count on do not exist.</summary>
-    public void SetValueScales(float* scales, int count) // [PageTokens]
+    public readonly void SetValueScales(float* scales, int count) // [PageTokens]
     {
-        _largest = VectorKernel<TSimd, TVector>.Max(scales, count);
-        float factor = _largest == 0 ? 0 : 1 / _largest;
+        new ReadOnlySpan<float>(scales, count).CopyTo(new Span<float>(_factors, count));
+        new Span<float>(_factors + count, CacheLayout.PageTokens - count).Clear();
+        float largest = 0;
         for (int i = 0; i < CacheLayout.PageTokens; i++)
         {
-            _factors[i] = i < count ? scales[i] * factor : 0;
+            largest = MathF.Max(largest, _factors[i]);
+            _largest[i + 1] = largest;
         }
+
+        _largest[0] = largest;
     }
 
     /// <summary>
@@ -87,7 +100,7 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
         {
             for (int row = 0; row < rowCount; row++)
             {
-                int seen = Math.Clamp(firstSeen + (row % period), 0, CacheLayout.PageTokens);
+                int seen = Seen(row, firstSeen, period);
                 new Span<float>(_scores + (row * CacheLayout.PageTokens) + seen, CacheLayout.PageTokens - seen).Fill(NoScore);
             }
         }
@@ -100,9 +113,27 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
         Rescale(rowCount, maxima, sums);
         for (int row = 0; row < rowCount; row += 4)
         {
-            WeighRows(row, sums);
+            WeighRows(row, LargestFactors(row, firstSeen, period), sums);
         }
     }
+
+    // The largest factors that four rows see.
+    private readonly Vector128<float> LargestFactors(int row, int firstSeen, int period)
+    {
+        if (firstSeen >= CacheLayout.PageTokens)
+        {
+            return Vector128.Create(_largest[CacheLayout.PageTokens]);
+        }
+
+        return Vector128.Create(
+            _largest[Seen(row, firstSeen, period)],
+            _largest[Seen(row + 1, firstSeen, period)],
+            _largest[Seen(row + 2, firstSeen, period)],
+            _largest[Seen(row + 3, firstSeen, period)]);
+    }
+
+    private static int Seen(int row, int firstSeen, int period) =>
+        Math.Clamp(firstSeen + (row % period), 0, CacheLayout.PageTokens);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void FindMaxima(int row)
@@ -142,7 +173,7 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void WeighRows(int row, float* sums)
+    private readonly void WeighRows(int row, Vector128<float> largest, float* sums)
     {
         float* scores = _scores + (row * CacheLayout.PageTokens);
         TVector s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
@@ -156,12 +187,15 @@ internal unsafe struct PageSoftmax<TSimd, TVector>
             Weigh(scores + (3 * CacheLayout.PageTokens) + i, _pageMaxima[row + 3], factors, ref s3, ref t3);
         }
 
-        // No weight is larger than 1.
+        // No weight is larger than 1, and none times its factor than the largest that its row sees.
         Vector128<float> resolutions = Vector128.MinNative(
-            Vector128.Create(LargestSum) / TSimd.Sum4(t0, t1, t2, t3), Vector128.Create((float)short.MaxValue));
+            Vector128.MinNative(
+                Vector128.Create(LargestSum) / TSimd.Sum4(t0, t1, t2, t3),
+                Vector128.Create((float)short.MaxValue) / largest),
+            Vector128.Create(LargestResolution));
         Vector128<float> shares = Vector128.Load(Scales + row);
         (Vector128.Load(sums + row) + (shares * TSimd.Sum4(s0, s1, s2, s3))).Store(sums + row);
-        (shares * (Vector128.Create(_largest) / resolutions)).Store(Scales + row);
+        (shares / resolutions).Store(Scales + row);
         for (int i = 0; i < 4; i++)
         {
             Round(scores + (i * CacheLayout.PageTokens), resolutions[i], Weights + ((row + i) * CacheLayout.PageTokens));

@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using KimiLinear.Generation;
+
+namespace KimiLinear.Scheduling;
+
+/// <summary>The spans of an engine's requests, from the source named <see cref="GenerationEngine.TelemetryName"/>.</summary>
+/// <remarks>What a listener throws costs what it would have heard, and no request; a span whose start failed is ended all the same.</remarks>
+internal sealed class EngineSpans
+{
+    private static ActivitySource? s_source;
+
+    private readonly string _model;
+    private readonly TelemetryFaults _faults;
+    private readonly ActivitySource? _source;
+
+    /// <param name="model">The model's name.</param>
+    /// <param name="faults">Where what listeners throw ends.</param>
+    public EngineSpans(string model, TelemetryFaults faults)
+    {
+        _model = model;
+        _faults = faults;
+        _source = FindSource(faults);
+    }
+
+    /// <summary>Starts the span of a request; null when nobody listens.</summary>
+    public Activity? Start()
+    {
+        Activity? span = StartActivity();
+        span?.SetTag("gen_ai.operation.name", "generate_content");
+        span?.SetTag("gen_ai.provider.name", "kimilinear");
+        span?.SetTag("gen_ai.request.model", _model);
+        return span;
+    }
+
+    /// <summary>Notes in the span what a reply took that came to its end.</summary>
+    public static void Describe(Activity? span, GenerationTimings timings)
+    {
+        span?.SetTag("gen_ai.usage.input_tokens", timings.PromptTokenCount);
+        span?.SetTag("gen_ai.usage.output_tokens", timings.GeneratedTokenCount);
+        span?.SetTag("gen_ai.usage.cache_read.input_tokens", timings.CachedPromptTokenCount);
+        span?.SetTag("kimilinear.queue.duration", timings.QueueDuration.TotalSeconds);
+    }
+
+    /// <summary>Ends a span.</summary>
+    public void Stop(Activity? span)
+    {
+        try
+        {
+            span?.Stop();
+        }
+#pragma warning disable CA1031 // Whatever a listener throws.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            _faults.Tell(exception);
+        }
+    }
+
+    // One for all engines of the process. Making it asks listeners whether they want it, and one may throw; the next engine tries
+    // again then, and an initializer of the field could not.
+    private static ActivitySource? FindSource(TelemetryFaults faults)
+    {
+        if (Volatile.Read(ref s_source) is { } source)
+        {
+            return source;
+        }
+
+        try
+        {
+            ActivitySource made = new(GenerationEngine.TelemetryName);
+            if (Interlocked.CompareExchange(ref s_source, made, null) is { } other)
+            {
+                made.Dispose();
+                return other;
+            }
+
+            return made;
+        }
+#pragma warning disable CA1031 // Whatever a listener throws.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            faults.Tell(exception);
+            return null;
+        }
+    }
+
+    private Activity? StartActivity()
+    {
+        Activity? before = Activity.Current;
+        try
+        {
+            return _source?.StartActivity($"generate {_model}", ActivityKind.Internal);
+        }
+#pragma warning disable CA1031 // Whatever a listener throws.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            _faults.Tell(exception);
+            // Others may have heard of it before one threw, and shall hear of its end.
+            return Activity.Current is { } started && started != before && started.Source == _source ? started : null;
+        }
+    }
+}
