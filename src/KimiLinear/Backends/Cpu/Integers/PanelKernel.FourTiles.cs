@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using KimiLinear.Tensors;
 
 namespace KimiLinear.Backends;
 
@@ -8,7 +9,7 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
     where TIntegers : struct, IIntegerSimd<TInteger, TVector>
     where TInteger : struct
 {
-    /// <summary>All four tiles at once, for vectors as wide as a tile on machines with many registers.</summary>
+    /// <summary>The sums of all four tiles at once, for vectors as wide as a tile on machines with many registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void FourTiles<TDot>(
         WeightPanel panel, byte* x0, byte* x1, byte* x2, byte* x3, float* sums) // [4 tiles, 4 rows, 16]
@@ -21,6 +22,11 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
         float* scales = panel.Scales;
         float* offsets = panel.Offsets;
         long offset = 0;
+        for (int i = 0; i < WeightPanel.TileCount * RowGroup; i++)
+        {
+            TSimd.Store(sums + (i * PackedLayout.TileRows), TSimd.Zero);
+        }
+
         for (int block = 0; block < blocks; block++)
         {
             TInteger b0 = TIntegers.Broadcast(x0 + offset);

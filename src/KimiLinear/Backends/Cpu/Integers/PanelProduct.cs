@@ -76,7 +76,11 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
         where TDot : struct, IPanelDot
     {
         int blocksAtOnce = IsWide ? input.BlockCount : CachedChunks / TDot.ChunkCount;
-        new Span<float>(sums, RowsAtOnce * SumsPerRow).Clear();
+        if (!IsWide)
+        {
+            new Span<float>(sums, RowsAtOnce * SumsPerRow).Clear();
+        }
+
         for (int block = 0; block < input.BlockCount; block += blocksAtOnce)
         {
             int blockCount = Math.Min(blocksAtOnce, input.BlockCount - block);
