@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace KimiLinear.Backends;
 
 /// <summary>e^x in float32 throughout, where the runtime's own goes by way of float64 and is a call.</summary>
-/// <remarks>Within two units of the last place; infinite, zero and subnormal results are as they should be, and NaN stays.</remarks>
+/// <remarks>Nearly always the nearest float32; infinite, zero and subnormal results are as they should be, and NaN stays.</remarks>
 internal static class Exponential<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
@@ -37,16 +37,21 @@ internal static class Exponential<TSimd, TVector>
         TVector negated = TSimd.Larger(TSimd.Broadcast(-Largest), TSimd.Subtract(TSimd.Zero, value));
         TVector x = TSimd.Larger(TSimd.Broadcast(Smallest), TSimd.Subtract(TSimd.Zero, negated));
 
-        // x = n · ln 2 + r
+        // x = n · ln 2 + r, and what rounding took from r.
         TVector n = TSimd.Subtract(TSimd.MultiplyAdd(x, TSimd.Broadcast(Log2E), shift), shift);
-        TVector r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2High), x);
-        r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2Low), r);
+        TVector exact = TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2High), x);
+        TVector r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2Low), exact);
+        TVector lost = TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2Low), TSimd.Subtract(exact, r));
         TVector p = TSimd.MultiplyAdd(TSimd.Broadcast(C6), r, TSimd.Broadcast(C5));
         p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(C4));
         p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(C3));
         p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(C2));
         p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(C1));
-        p = TSimd.Add(TSimd.MultiplyAdd(p, TSimd.Multiply(r, r), r), one);
+
+        // 1 + r is taken apart from the rest, so that only the last addition rounds what counts.
+        TVector first = TSimd.Add(one, r);
+        lost = TSimd.Add(lost, TSimd.Subtract(r, TSimd.Subtract(first, one)));
+        p = TSimd.Add(first, TSimd.MultiplyAdd(p, TSimd.Multiply(r, r), lost));
 
         // 2^n in two factors: n alone may be out of the exponent's range.
         TVector half = TSimd.MultiplyAdd(n, TSimd.Broadcast(0.5f), shift);
