@@ -1,5 +1,4 @@
 using KimiLinear.Backends;
-using KimiLinear.Tests.TestSupport;
 using Xunit;
 
 namespace KimiLinear.Tests.Backends;
