@@ -98,7 +98,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
         Vector512.MultiplyAddEstimate(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Exp(Vector512<float> value) => Exponential<Simd512, Vector512<float>>.Of(value);
+    public static Vector512<float> Exp(Vector512<float> value) => Vector512.Exp(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Log1P(Vector512<float> value)
