@@ -158,7 +158,7 @@ public sealed unsafe class IntegerSimdTests
                         StoredShorts<TIntegers, TInteger, TVector>(TIntegers.OddBytes(loaded)));
                     Assert.Equal(
                         source[..lanes].Select(value => (float)value),
-                        StoredFloats<TSimd, TVector>(TIntegers.LoadBytesAsFloat(at)));
+                        StoredFloats<TSimd, TVector>(TIntegers.ToFloat(TIntegers.LoadBytesAsIntegers(at))));
                 }
             }).QuickCheckThrowOnFailure();
     }

@@ -68,6 +68,6 @@ internal unsafe interface IIntegerSimd<TInteger, TVector>
     /// <summary>Reads one unsigned byte per lane, twice into its lane as 16-bit numbers.</summary>
     static abstract TInteger LoadBytesAsPairs(byte* source);
 
-    /// <summary>Reads one unsigned byte per lane as a float.</summary>
-    static abstract TVector LoadBytesAsFloat(byte* source);
+    /// <summary>Reads one unsigned byte per lane as a 32-bit number.</summary>
+    static abstract TInteger LoadBytesAsIntegers(byte* source);
 }

@@ -91,15 +91,14 @@ internal readonly unsafe partial struct Integer128 : IStripSimd<Vector128<int>, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> LoadBytesAsPairs(byte* source)
     {
-        Vector128<ushort> shorts = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsByte());
-        Vector128<int> values = Vector128.WidenLower(shorts).AsInt32();
+        Vector128<int> values = LoadBytesAsIntegers(source);
         return values | (values << 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadBytesAsFloat(byte* source)
+    public static Vector128<int> LoadBytesAsIntegers(byte* source)
     {
         Vector128<ushort> shorts = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsByte());
-        return Vector128.ConvertToSingle(Vector128.WidenLower(shorts).AsInt32());
+        return Vector128.WidenLower(shorts).AsInt32();
     }
 }

@@ -81,11 +81,11 @@ internal readonly unsafe partial struct Integer256 : IStripSimd<Vector256<int>, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> LoadBytesAsPairs(byte* source)
     {
-        Vector256<int> values = Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(long*)source).AsByte());
+        Vector256<int> values = LoadBytesAsIntegers(source);
         return values | (values << 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadBytesAsFloat(byte* source) =>
-        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(long*)source).AsByte()));
+    public static Vector256<int> LoadBytesAsIntegers(byte* source) =>
+        Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(long*)source).AsByte());
 }

@@ -76,11 +76,14 @@ internal readonly unsafe partial struct Integer512 : IStripSimd<Vector512<int>, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> LoadBytesAsPairs(byte* source)
     {
-        Vector512<int> values = Avx512F.ConvertToVector512Int32(Vector128.Load(source));
-        return values | (values << 16);
+        // Each quarter takes its four bytes of the sixteen; an index with the highest bit set stands for zero.
+        Vector512<byte> places = Vector512.Create(
+            0x80018001_80008000ul, 0x80038003_80028002ul, 0x80058005_80048004ul, 0x80078007_80068006ul,
+            0x80098009_80088008ul, 0x800B800B_800A800Aul, 0x800D800D_800C800Cul, 0x800F800F_800E800Eul).AsByte();
+        return Avx512BW.Shuffle(Avx512F.BroadcastVector128ToVector512((int*)source).AsByte(), places).AsInt32();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadBytesAsFloat(byte* source) =>
-        Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(source)));
+    public static Vector512<int> LoadBytesAsIntegers(byte* source) =>
+        Avx512F.ConvertToVector512Int32(Vector128.Load(source));
 }

@@ -53,7 +53,7 @@ internal readonly unsafe struct IntegerScalar : IIntegerSimd<int, float>
 
     public static int LoadBytesAsPairs(byte* source) => *source | (*source << 16);
 
-    public static float LoadBytesAsFloat(byte* source) => *source;
+    public static int LoadBytesAsIntegers(byte* source) => *source;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Pair(int low, int high) => (ushort)low | (high << 16);
