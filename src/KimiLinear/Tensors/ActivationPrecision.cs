@@ -17,7 +17,10 @@ public enum ActivationPrecision
     /// </summary>
     Auto,
 
-    /// <summary>8 bits for all tokens: the fastest with 4-bit weights and dozens of replies at once.</summary>
+    /// <summary>
+    /// 8 bits for all tokens, and with packed weights of 8 bits 16 with one scale for all columns: the fastest with 4-bit weights and
+    /// dozens of replies at once.
+    /// </summary>
     Int8,
 
     /// <summary>15 bits for all tokens.</summary>

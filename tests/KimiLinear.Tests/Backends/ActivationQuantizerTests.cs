@@ -148,6 +148,57 @@ public sealed class ActivationQuantizerTests
     }
 
     [Fact]
+    public void QuantizeRow_AnyRow_EqualsThePlainDefinition()
+    {
+        Gen<float> value = Gen.OneOf(
+            Gen.Elements(0f, -0f, 1f, -1f, float.Epsilon, -1e-40f, 1e-31f, 2e-30f, 1e20f, -3e25f),
+            Gen.Choose(-1_000_000, 1_000_000).Select(i => i / 250_000f));
+        Gen<float[]> rows = Gen.Choose(1, 5).SelectMany(blocks => value.ArrayOf(BlockColumns * blocks));
+
+        Prop.ForAll(rows.ToArbitrary(), source =>
+        {
+            foreach (bool guardsStart in (bool[])[false, true])
+            {
+                using QuantizedSample sample = QuantizeRow(source, guardsStart);
+                AssertIsTheDefinitionOfARow(source, sample);
+            }
+        }).QuickCheckThrowOnFailure();
+    }
+
+    [Fact]
+    public void QuantizeRow_LongRow_EveryCodeIsTheNearest()
+    {
+        const int MaxCode = ActivationQuantizer.MaxRowShort;
+        float[] source = WeightSamples.Draw("Student-t(3)", 2304);
+
+        using QuantizedSample sample = QuantizeRow(source);
+
+        for (int column = 0; column < source.Length; column++)
+        {
+            double tolerance = sample.RowScale(0) * (0.5 + (MaxCode * 3 * Math.Pow(2, -24)));
+            Assert.InRange(sample.Value(0, column) - source[column], -tolerance, tolerance);
+            Assert.InRange(sample.Code(0, column), -MaxCode, MaxCode);
+        }
+    }
+
+    [Fact]
+    public void QuantizeRow_NoNumberOrInfinityAnywhere_MakesTheScaleNoNumber()
+    {
+        foreach (float wrong in (float[])[float.NaN, -float.NaN, float.PositiveInfinity, float.NegativeInfinity])
+        {
+            for (int place = 0; place < 2 * BlockColumns; place++)
+            {
+                float[] source = Kernels.Random(new Random(2), 2 * BlockColumns);
+                source[place] = wrong;
+
+                using QuantizedSample sample = QuantizeRow(source);
+
+                Assert.False(float.IsFinite(sample.RowScale(0)), $"{wrong} in column {place} must leave no scale.");
+            }
+        }
+    }
+
+    [Fact]
     public void Stride_AnyLength_HoldsTheRowAndKeepsAlignment()
     {
         foreach (int blocks in Enumerable.Range(1, 100))
@@ -161,6 +212,23 @@ public sealed class ActivationQuantizerTests
 
     private static QuantizedSample Quantize(float[] row, string form, int maxCode, bool guardsStart = false) =>
         new(row, row.Length, Enum.Parse<QuantizedForm>(form), maxCode, guardsStart);
+
+    private static QuantizedSample QuantizeRow(float[] row, bool guardsStart = false) =>
+        new(row, row.Length, QuantizedForm.RowShorts, ActivationQuantizer.MaxRowShort, guardsStart);
+
+    private static void AssertIsTheDefinitionOfARow(float[] source, QuantizedSample sample)
+    {
+        const int MaxCode = ActivationQuantizer.MaxRowShort;
+        float largest = source.Max(MathF.Abs);
+        bool counts = largest >= Negligible;
+        Assert.Equal(counts ? largest / MaxCode : 0, sample.RowScale(0));
+        for (int column = 0; column < source.Length; column++)
+        {
+            int code = counts ? (int)MathF.Round(source[column] * (MaxCode / largest), MidpointRounding.ToEven) : 0;
+            Assert.Equal(code, sample.Code(0, column));
+            Assert.Equal(1, sample.Scale(0, column / BlockColumns));
+        }
+    }
 
     private static void AssertIsTheDefinition(float[] source, QuantizedSample sample, int maxCode)
     {

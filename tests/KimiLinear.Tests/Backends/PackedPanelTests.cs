@@ -155,6 +155,7 @@ public sealed unsafe class PackedPanelTests
             {
                 CheckType<TSimd, TVector, TIntegers, TInteger, ScaledByteDot>(DataType.PackedQ4, QuantizedForm.Bytes, columns);
                 CheckType<TSimd, TVector, TIntegers, TInteger, ShortDot>(DataType.PackedQ8, QuantizedForm.TileShorts, columns);
+                CheckType<TSimd, TVector, TIntegers, TInteger, RowShortDot>(DataType.PackedQ8, QuantizedForm.RowShorts, columns);
             }
         }
 

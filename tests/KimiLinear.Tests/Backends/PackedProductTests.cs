@@ -17,9 +17,9 @@ public sealed unsafe class PackedProductTests
 {
     private const int BlockColumns = PackedLayout.BlockColumns;
 
-    private const string FusedHash = "0d6a4906c3dbe914269d5f1e48f7e6b512410c813a087eef55d3470dd49828fc";
+    private const string FusedHash = "c938ef4ba584054fb3c841401d14ace907959cdedf928b76cd0dc42522ac8e08";
 
-    private const string PlainHash = "f41f09421ab689795a03c7bcb51b6ff65842b08fe2fd955f7cf56968d8217cc4";
+    private const string PlainHash = "0f0aeab00d98c1fc368deb846fbdb92ef419fde2986a1fbfb0e6f3808122d8ec";
 
     private static readonly int[] TokenCounts = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 33];
 
@@ -29,6 +29,7 @@ public sealed unsafe class PackedProductTests
         (DataType.PackedQ4, QuantizedForm.BytePairs, ActivationQuantizer.MaxShort),
         (DataType.PackedQ8, QuantizedForm.TileShorts, ActivationQuantizer.MaxByte),
         (DataType.PackedQ8, QuantizedForm.TileShorts, ActivationQuantizer.MaxShort),
+        (DataType.PackedQ8, QuantizedForm.RowShorts, ActivationQuantizer.MaxRowShort),
     ];
 
     public static TheoryData<string, int> Cases =>

@@ -112,7 +112,8 @@ internal sealed class PackedProducts
             }
         }
 
-        return sum * _matrix.RowScale(row);
+        // A row of weights or one of activations has a scale of its own, never both.
+        return sum * _matrix.RowScale(row) * _sample.RowScale(token);
     }
 
     private float MultiplyAdd(float a, float b, float c) => _isFused ? MathF.FusedMultiplyAdd(a, b, c) : (a * b) + c;

@@ -21,7 +21,14 @@ internal sealed unsafe class QuantizedSample : IDisposable
         for (int row = 0; row < count; row++)
         {
             float* floats = (float*)source.Data + ((long)row * columns);
-            ActivationQuantizer.Quantize(floats, columns, form, maxCode, Rows.Codes(row));
+            if (form == QuantizedForm.RowShorts)
+            {
+                ActivationQuantizer.QuantizeRow(floats, columns, maxCode, Rows.Codes(row));
+            }
+            else
+            {
+                ActivationQuantizer.Quantize(floats, columns, form, maxCode, Rows.Codes(row));
+            }
         }
     }
 
@@ -42,7 +49,7 @@ internal sealed unsafe class QuantizedSample : IDisposable
         {
             QuantizedForm.Bytes => ((sbyte*)codes)[column],
             QuantizedForm.BytePairs => (256 * ((sbyte*)codes)[column]) + ((sbyte*)codes)[_columns + column],
-            QuantizedForm.TileShorts => ((short*)codes)[swapped],
+            QuantizedForm.TileShorts or QuantizedForm.RowShorts => ((short*)codes)[swapped],
             _ => ((short*)codes)[evenFirst],
         };
     }
@@ -52,8 +59,12 @@ internal sealed unsafe class QuantizedSample : IDisposable
     /// <summary>Minus the scale times the sum of the block's codes.</summary>
     public float Offset(int row, int block) => ((float*)(Rows.Codes(row) + Rows.ScalesOffset))[Rows.BlockCount + block];
 
+    /// <summary>The scale of all blocks of a row.</summary>
+    public float RowScale(int row) => Form == QuantizedForm.RowShorts ? Rows.RowScale(row) : 1;
+
     /// <summary>What a code stands for.</summary>
-    public double Value(int row, int column) => (double)Scale(row, column / QuantizedRows.BlockColumns) * Code(row, column);
+    public double Value(int row, int column) =>
+        (double)RowScale(row) * Scale(row, column / QuantizedRows.BlockColumns) * Code(row, column);
 
     public void Dispose() => _memory.Dispose();
 }

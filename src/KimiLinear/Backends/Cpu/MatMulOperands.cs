@@ -85,6 +85,17 @@ internal readonly unsafe struct MatMulRow(float* data, float scale, bool add)
         }
     }
 
+    /// <summary>Writes the 16 values of a tile, each times the same factor and then as <see cref="Put"/> would.</summary>
+    public void PutTile<TSimd, TVector>(float* values, float factor)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        for (int i = 0; i < PackedLayout.TileRows; i += TSimd.Width)
+        {
+            PutVector<TSimd, TVector>(i, TSimd.Multiply(TSimd.Load(values + i), TSimd.Broadcast(factor)));
+        }
+    }
+
     /// <summary>Writes 16 products, each times a factor and then as <see cref="Put"/> would.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void PutTile<TSimd, TVector>(int column, float* values, float* factors)

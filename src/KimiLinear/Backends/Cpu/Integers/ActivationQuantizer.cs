@@ -17,6 +17,9 @@ internal static unsafe class ActivationQuantizer
     /// <summary>The largest code of the 16-bit forms: 32 products with an 8-bit weight times a scale still fit 31 bits.</summary>
     public const int MaxShort = 16383;
 
+    /// <summary>The largest code of <see cref="QuantizedForm.RowShorts"/>: 32 products with an 8-bit weight fit 31 bits.</summary>
+    public const int MaxRowShort = 32767;
+
     // Below this, the reciprocal of the scale would overflow; such a block is nothing beside any other.
     private const float Negligible = 1e-30f;
 
@@ -68,6 +71,34 @@ internal static unsafe class ActivationQuantizer
                     break;
             }
         }
+    }
+
+    /// <summary>Quantises one row to <see cref="QuantizedForm.RowShorts"/>; the largest magnitude of all becomes the largest code.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void QuantizeRow(float* source, int columnCount, int maxCode, byte* codes)
+    {
+        Vector256<float> largest = Vector256<float>.Zero;
+        for (int column = 0; column < columnCount; column += 16)
+        {
+            largest = Vector256.Max(
+                largest,
+                Vector256.Max(
+                    Vector256.Abs(Vector256.Load(source + column)), Vector256.Abs(Vector256.Load(source + column + 8))));
+        }
+
+        float max = Simd256.MaxAcross(largest);
+        Vector256<float> factor = Vector256.Create(max < Negligible ? 0 : maxCode / max);
+        for (int column = 0; column < columnCount; column += 16)
+        {
+            Vector256<int> q0 = Vector256.ConvertToInt32Native(Vector256.Round(Vector256.Load(source + column) * factor));
+            Vector256<int> q1 = Vector256.ConvertToInt32Native(Vector256.Round(Vector256.Load(source + column + 8) * factor));
+            SwapMiddle(Vector256.Narrow(q0, q1)).Store((short*)codes + column);
+        }
+
+        int blockCount = columnCount / QuantizedRows.BlockColumns;
+        float* scales = (float*)(codes + (2L * columnCount));
+        new Span<float>(scales, blockCount).Fill(1);
+        scales[blockCount] = max < Negligible ? 0 : max / maxCode;
     }
 
     /// <summary>Turns a row of <see cref="QuantizedForm.Bytes"/> into <see cref="QuantizedForm.EvenOddShorts"/>.</summary>

@@ -40,10 +40,11 @@ internal unsafe interface IIntegerSimd<TInteger, TVector>
     /// </summary>
     static abstract TInteger AddBytes(TInteger sums, TInteger codes, TInteger signedBytes);
 
-    /// <summary>Four times <c>AddBytes</c> with the same codes, in the order in which a machine does that fastest.</summary>
-    static abstract void AddBytes(
-        ref TInteger s0, ref TInteger s1, ref TInteger s2, ref TInteger s3,
-        TInteger codes, TInteger x0, TInteger x1, TInteger x2, TInteger x3);
+    /// <summary>The products that <c>AddBytes</c> would add, as a running sum of their own.</summary>
+    static abstract TInteger ProductsOfBytes(TInteger codes, TInteger signedBytes);
+
+    /// <summary>Adds two running sums of bytes.</summary>
+    static abstract TInteger AddSumsOfBytes(TInteger a, TInteger b);
 
     /// <summary>The sums as 32-bit numbers.</summary>
     static abstract TInteger TotalOfBytes(TInteger sums);
@@ -54,10 +55,8 @@ internal unsafe interface IIntegerSimd<TInteger, TVector>
     /// <summary>Adds the products of two signed 16-bit numbers to each lane.</summary>
     static abstract TInteger AddShorts(TInteger sums, TInteger a, TInteger b);
 
-    /// <summary>Four times <c>AddShorts</c> with the same codes, in the order in which a machine does that fastest.</summary>
-    static abstract void AddShorts(
-        ref TInteger s0, ref TInteger s1, ref TInteger s2, ref TInteger s3,
-        TInteger codes, TInteger x0, TInteger x1, TInteger x2, TInteger x3);
+    /// <summary>The products that <c>AddShorts</c> would add.</summary>
+    static abstract TInteger ProductsOfShorts(TInteger a, TInteger b);
 
     static abstract TInteger Add(TInteger a, TInteger b);
 
@@ -69,6 +68,6 @@ internal unsafe interface IIntegerSimd<TInteger, TVector>
     /// <summary>Reads one unsigned byte per lane, twice into its lane as 16-bit numbers.</summary>
     static abstract TInteger LoadBytesAsPairs(byte* source);
 
-    /// <summary>Reads one unsigned byte per lane as a float.</summary>
-    static abstract TVector LoadBytesAsFloat(byte* source);
+    /// <summary>Reads one unsigned byte per lane as a 32-bit number.</summary>
+    static abstract TInteger LoadBytesAsIntegers(byte* source);
 }

@@ -12,15 +12,22 @@ internal interface IPanelDot
     /// <summary>Whether blocks of weights have an offset.</summary>
     static abstract bool HasOffsets { get; }
 
-    static abstract void Add<TIntegers, TInteger, TVector>(
-        ref TInteger s0, ref TInteger s1, ref TInteger s2, ref TInteger s3,
-        TInteger codes, TInteger x0, TInteger x1, TInteger x2, TInteger x3)
+    /// <summary>Whether rows of activations have a scale for every block, or only one.</summary>
+    static abstract bool HasInputScales { get; }
+
+    /// <summary>The products of a chunk with four bytes of activations, as sums.</summary>
+    static abstract TInteger Multiply<TIntegers, TInteger, TVector>(TInteger codes, TInteger x)
         where TIntegers : struct, IIntegerSimd<TInteger, TVector>
         where TInteger : struct
         where TVector : struct;
 
-    static abstract void Add<TIntegers, TInteger, TVector>(
-        ref TInteger s0, ref TInteger s1, TInteger codes, TInteger x0, TInteger x1)
+    static abstract TInteger AddSums<TIntegers, TInteger, TVector>(TInteger a, TInteger b)
+        where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct;
+
+    /// <summary>Adds the products of a chunk, where a machine may do both at once.</summary>
+    static abstract TInteger Add<TIntegers, TInteger, TVector>(TInteger sums, TInteger codes, TInteger x)
         where TIntegers : struct, IIntegerSimd<TInteger, TVector>
         where TInteger : struct
         where TVector : struct;

@@ -42,15 +42,12 @@ internal readonly unsafe partial struct Integer128 : IStripSimd<Vector128<int>, 
                 AddShorts(sums, EvenBytes(codes), EvenBytes(signedBytes)), OddBytes(codes), OddBytes(signedBytes));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddBytes(
-        ref Vector128<int> s0, ref Vector128<int> s1, ref Vector128<int> s2, ref Vector128<int> s3,
-        Vector128<int> codes, Vector128<int> x0, Vector128<int> x1, Vector128<int> x2, Vector128<int> x3)
-    {
-        s0 = AddBytes(s0, codes, x0);
-        s1 = AddBytes(s1, codes, x1);
-        s2 = AddBytes(s2, codes, x2);
-        s3 = AddBytes(s3, codes, x3);
-    }
+    public static Vector128<int> ProductsOfBytes(Vector128<int> codes, Vector128<int> signedBytes) =>
+        AddBytes(Zero, codes, signedBytes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> AddSumsOfBytes(Vector128<int> a, Vector128<int> b) =>
+        a + b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> TotalOfBytes(Vector128<int> sums) => sums;
@@ -79,15 +76,8 @@ internal readonly unsafe partial struct Integer128 : IStripSimd<Vector128<int>, 
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddShorts(
-        ref Vector128<int> s0, ref Vector128<int> s1, ref Vector128<int> s2, ref Vector128<int> s3,
-        Vector128<int> codes, Vector128<int> x0, Vector128<int> x1, Vector128<int> x2, Vector128<int> x3)
-    {
-        s0 = AddShorts(s0, codes, x0);
-        s1 = AddShorts(s1, codes, x1);
-        s2 = AddShorts(s2, codes, x2);
-        s3 = AddShorts(s3, codes, x3);
-    }
+    public static Vector128<int> ProductsOfShorts(Vector128<int> a, Vector128<int> b) =>
+        AddShorts(Zero, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Add(Vector128<int> a, Vector128<int> b) => a + b;
@@ -101,15 +91,14 @@ internal readonly unsafe partial struct Integer128 : IStripSimd<Vector128<int>, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> LoadBytesAsPairs(byte* source)
     {
-        Vector128<ushort> shorts = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsByte());
-        Vector128<int> values = Vector128.WidenLower(shorts).AsInt32();
+        Vector128<int> values = LoadBytesAsIntegers(source);
         return values | (values << 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadBytesAsFloat(byte* source)
+    public static Vector128<int> LoadBytesAsIntegers(byte* source)
     {
         Vector128<ushort> shorts = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsByte());
-        return Vector128.ConvertToSingle(Vector128.WidenLower(shorts).AsInt32());
+        return Vector128.WidenLower(shorts).AsInt32();
     }
 }

@@ -40,15 +40,14 @@ internal readonly unsafe partial struct Integer256 : IStripSimd<Vector256<int>, 
             : (sums.AsInt16() + Avx2.MultiplyAddAdjacent(codes.AsByte(), signedBytes.AsSByte())).AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddBytes(
-        ref Vector256<int> s0, ref Vector256<int> s1, ref Vector256<int> s2, ref Vector256<int> s3,
-        Vector256<int> codes, Vector256<int> x0, Vector256<int> x1, Vector256<int> x2, Vector256<int> x3)
-    {
-        s0 = AddBytes(s0, codes, x0);
-        s1 = AddBytes(s1, codes, x1);
-        s2 = AddBytes(s2, codes, x2);
-        s3 = AddBytes(s3, codes, x3);
-    }
+    public static Vector256<int> ProductsOfBytes(Vector256<int> codes, Vector256<int> signedBytes) =>
+        AvxVnni.IsSupported
+            ? AvxVnni.MultiplyWideningAndAdd(Zero, codes.AsByte(), signedBytes.AsSByte())
+            : Avx2.MultiplyAddAdjacent(codes.AsByte(), signedBytes.AsSByte()).AsInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> AddSumsOfBytes(Vector256<int> a, Vector256<int> b) =>
+        AvxVnni.IsSupported ? a + b : (a.AsInt16() + b.AsInt16()).AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> TotalOfBytes(Vector256<int> sums) =>
@@ -67,15 +66,8 @@ internal readonly unsafe partial struct Integer256 : IStripSimd<Vector256<int>, 
             : sums + Avx2.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddShorts(
-        ref Vector256<int> s0, ref Vector256<int> s1, ref Vector256<int> s2, ref Vector256<int> s3,
-        Vector256<int> codes, Vector256<int> x0, Vector256<int> x1, Vector256<int> x2, Vector256<int> x3)
-    {
-        s0 = AddShorts(s0, codes, x0);
-        s1 = AddShorts(s1, codes, x1);
-        s2 = AddShorts(s2, codes, x2);
-        s3 = AddShorts(s3, codes, x3);
-    }
+    public static Vector256<int> ProductsOfShorts(Vector256<int> a, Vector256<int> b) =>
+        Avx2.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Add(Vector256<int> a, Vector256<int> b) => a + b;
@@ -89,11 +81,11 @@ internal readonly unsafe partial struct Integer256 : IStripSimd<Vector256<int>, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> LoadBytesAsPairs(byte* source)
     {
-        Vector256<int> values = Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(long*)source).AsByte());
+        Vector256<int> values = LoadBytesAsIntegers(source);
         return values | (values << 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadBytesAsFloat(byte* source) =>
-        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(long*)source).AsByte()));
+    public static Vector256<int> LoadBytesAsIntegers(byte* source) =>
+        Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(long*)source).AsByte());
 }

@@ -38,22 +38,15 @@ internal readonly unsafe partial struct Integer512 : IStripSimd<Vector512<int>, 
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> AddBytes(Vector512<int> sums, Vector512<int> codes, Vector512<int> signedBytes) =>
-        (sums.AsInt16() + Avx512BW.MultiplyAddAdjacent(codes.AsByte(), signedBytes.AsSByte())).AsInt32();
+        AddSumsOfBytes(sums, ProductsOfBytes(codes, signedBytes));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddBytes(
-        ref Vector512<int> s0, ref Vector512<int> s1, ref Vector512<int> s2, ref Vector512<int> s3,
-        Vector512<int> codes, Vector512<int> x0, Vector512<int> x1, Vector512<int> x2, Vector512<int> x3)
-    {
-        Vector512<short> p0 = Avx512BW.MultiplyAddAdjacent(codes.AsByte(), x0.AsSByte());
-        Vector512<short> p1 = Avx512BW.MultiplyAddAdjacent(codes.AsByte(), x1.AsSByte());
-        Vector512<short> p2 = Avx512BW.MultiplyAddAdjacent(codes.AsByte(), x2.AsSByte());
-        Vector512<short> p3 = Avx512BW.MultiplyAddAdjacent(codes.AsByte(), x3.AsSByte());
-        s0 = (s0.AsInt16() + p0).AsInt32();
-        s1 = (s1.AsInt16() + p1).AsInt32();
-        s2 = (s2.AsInt16() + p2).AsInt32();
-        s3 = (s3.AsInt16() + p3).AsInt32();
-    }
+    public static Vector512<int> ProductsOfBytes(Vector512<int> codes, Vector512<int> signedBytes) =>
+        Avx512BW.MultiplyAddAdjacent(codes.AsByte(), signedBytes.AsSByte()).AsInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> AddSumsOfBytes(Vector512<int> a, Vector512<int> b) =>
+        (a.AsInt16() + b.AsInt16()).AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> TotalOfBytes(Vector512<int> sums) =>
@@ -65,22 +58,11 @@ internal readonly unsafe partial struct Integer512 : IStripSimd<Vector512<int>, 
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> AddShorts(Vector512<int> sums, Vector512<int> a, Vector512<int> b) =>
-        sums + Avx512BW.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16());
+        sums + ProductsOfShorts(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddShorts(
-        ref Vector512<int> s0, ref Vector512<int> s1, ref Vector512<int> s2, ref Vector512<int> s3,
-        Vector512<int> codes, Vector512<int> x0, Vector512<int> x1, Vector512<int> x2, Vector512<int> x3)
-    {
-        Vector512<int> p0 = Avx512BW.MultiplyAddAdjacent(codes.AsInt16(), x0.AsInt16());
-        Vector512<int> p1 = Avx512BW.MultiplyAddAdjacent(codes.AsInt16(), x1.AsInt16());
-        Vector512<int> p2 = Avx512BW.MultiplyAddAdjacent(codes.AsInt16(), x2.AsInt16());
-        Vector512<int> p3 = Avx512BW.MultiplyAddAdjacent(codes.AsInt16(), x3.AsInt16());
-        s0 = s0 + p0;
-        s1 = s1 + p1;
-        s2 = s2 + p2;
-        s3 = s3 + p3;
-    }
+    public static Vector512<int> ProductsOfShorts(Vector512<int> a, Vector512<int> b) =>
+        Avx512BW.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> Add(Vector512<int> a, Vector512<int> b) => a + b;
@@ -94,11 +76,14 @@ internal readonly unsafe partial struct Integer512 : IStripSimd<Vector512<int>, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> LoadBytesAsPairs(byte* source)
     {
-        Vector512<int> values = Avx512F.ConvertToVector512Int32(Vector128.Load(source));
-        return values | (values << 16);
+        // Each quarter takes its four bytes of the sixteen; an index with the highest bit set stands for zero.
+        Vector512<byte> places = Vector512.Create(
+            0x80018001_80008000ul, 0x80038003_80028002ul, 0x80058005_80048004ul, 0x80078007_80068006ul,
+            0x80098009_80088008ul, 0x800B800B_800A800Aul, 0x800D800D_800C800Cul, 0x800F800F_800E800Eul).AsByte();
+        return Avx512BW.Shuffle(Avx512F.BroadcastVector128ToVector512((int*)source).AsByte(), places).AsInt32();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadBytesAsFloat(byte* source) =>
-        Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(source)));
+    public static Vector512<int> LoadBytesAsIntegers(byte* source) =>
+        Avx512F.ConvertToVector512Int32(Vector128.Load(source));
 }

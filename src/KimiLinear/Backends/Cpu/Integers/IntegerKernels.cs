@@ -53,6 +53,12 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
                     .Multiply<ScaledByteDot, PackedTiles<TSimd, TVector, TIntegers, TInteger>>(
                         input.Rows, source, rowCount, scratch, output);
             }
+            else if (input.Form == QuantizedForm.RowShorts)
+            {
+                PanelProduct<TSimd, TVector, TIntegers, TInteger>
+                    .Multiply<RowShortDot, PackedTiles<TSimd, TVector, TIntegers, TInteger>>(
+                        input.Rows, source, rowCount, scratch, output);
+            }
             else
             {
                 PanelProduct<TSimd, TVector, TIntegers, TInteger>.Multiply<ShortDot, PackedTiles<TSimd, TVector, TIntegers, TInteger>>(
@@ -73,6 +79,7 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
     {
         long tileBytes = PackedLayout.TileBytes(type, input.Rows.ColumnCount);
         float* products = stackalloc float[RowGroup * PackedLayout.TileRows];
+        bool hasRowScale = input.Form == QuantizedForm.RowShorts;
         for (int tile = firstTile; tile < endTile; tile++)
         {
             byte* data = tiles + (tile * tileBytes);
@@ -83,14 +90,16 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
                 MultiplyFour(input, type, data, row, products);
                 for (int i = 0; i < RowGroup; i++)
                 {
-                    output.Row(row + i, column).PutTile<TSimd, TVector>(products + (i * PackedLayout.TileRows));
+                    float* rowProducts = products + (i * PackedLayout.TileRows);
+                    output.Row(row + i, column)
+                        .PutTile<TSimd, TVector>(rowProducts, hasRowScale ? input.Rows.RowScale(row + i) : 1);
                 }
             }
 
             for (; row < input.Rows.Count; row++)
             {
                 MultiplyOne(input, type, data, row, products);
-                output.Row(row, column).PutTile<TSimd, TVector>(products);
+                output.Row(row, column).PutTile<TSimd, TVector>(products, hasRowScale ? input.Rows.RowScale(row) : 1);
             }
         }
     }

@@ -33,15 +33,9 @@ internal readonly unsafe struct IntegerScalar : IIntegerSimd<int, float>
         return sums;
     }
 
-    public static void AddBytes(
-        ref int s0, ref int s1, ref int s2, ref int s3,
-        int codes, int x0, int x1, int x2, int x3)
-    {
-        s0 = AddBytes(s0, codes, x0);
-        s1 = AddBytes(s1, codes, x1);
-        s2 = AddBytes(s2, codes, x2);
-        s3 = AddBytes(s3, codes, x3);
-    }
+    public static int ProductsOfBytes(int codes, int signedBytes) => AddBytes(0, codes, signedBytes);
+
+    public static int AddSumsOfBytes(int a, int b) => a + b;
 
     public static int TotalOfBytes(int sums) => sums;
 
@@ -49,15 +43,7 @@ internal readonly unsafe struct IntegerScalar : IIntegerSimd<int, float>
 
     public static int AddShorts(int sums, int a, int b) => sums + ((short)a * (short)b) + ((a >> 16) * (b >> 16));
 
-    public static void AddShorts(
-        ref int s0, ref int s1, ref int s2, ref int s3,
-        int codes, int x0, int x1, int x2, int x3)
-    {
-        s0 = AddShorts(s0, codes, x0);
-        s1 = AddShorts(s1, codes, x1);
-        s2 = AddShorts(s2, codes, x2);
-        s3 = AddShorts(s3, codes, x3);
-    }
+    public static int ProductsOfShorts(int a, int b) => AddShorts(0, a, b);
 
     public static int Add(int a, int b) => a + b;
 
@@ -67,7 +53,7 @@ internal readonly unsafe struct IntegerScalar : IIntegerSimd<int, float>
 
     public static int LoadBytesAsPairs(byte* source) => *source | (*source << 16);
 
-    public static float LoadBytesAsFloat(byte* source) => *source;
+    public static int LoadBytesAsIntegers(byte* source) => *source;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Pair(int low, int high) => (ushort)low | (high << 16);

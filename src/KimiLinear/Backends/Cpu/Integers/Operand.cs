@@ -31,7 +31,7 @@ internal readonly unsafe struct Operand
         rows = form switch
         {
             null => default,
-            QuantizedForm.TileShorts => new FormedRows(_tileShorts, form.Value),
+            QuantizedForm.TileShorts or QuantizedForm.RowShorts => new FormedRows(_tileShorts, form.Value),
             QuantizedForm.EvenOddShorts => new FormedRows(_evenOddShorts, form.Value),
             _ => new FormedRows(_planes, form.Value),
         };
@@ -48,7 +48,12 @@ internal readonly unsafe struct Operand
             ActivationQuantizer.Quantize(Floats.Row(row), _planes.ColumnCount, form, maxCode, _planes.Codes(row));
         }
 
-        if (_forms.TileShorts)
+        if (_forms.TileShorts && _forms.EightBit)
+        {
+            ActivationQuantizer.QuantizeRow(
+                Floats.Row(row), _tileShorts.ColumnCount, ActivationQuantizer.MaxRowShort, _tileShorts.Codes(row));
+        }
+        else if (_forms.TileShorts)
         {
             ActivationQuantizer.Quantize(
                 Floats.Row(row), _tileShorts.ColumnCount, QuantizedForm.TileShorts, maxCode, _tileShorts.Codes(row));

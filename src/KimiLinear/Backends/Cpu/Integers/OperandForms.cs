@@ -4,9 +4,11 @@ namespace KimiLinear.Backends;
 
 /// <summary>Which quantised forms of a row a stage needs.</summary>
 /// <param name="Planes">Whether one or two planes of bytes are wanted.</param>
-/// <param name="TileShorts">Whether <see cref="QuantizedForm.TileShorts"/> is wanted.</param>
+/// <param name="TileShorts">Whether <see cref="QuantizedForm.TileShorts"/> or <see cref="QuantizedForm.RowShorts"/> is wanted.</param>
 /// <param name="EvenOddShorts">Whether <see cref="QuantizedForm.EvenOddShorts"/> is wanted, always of 15 bits.</param>
-/// <param name="EightBit">Whether the first two are rounded to 8 bits, else to 15.</param>
+/// <param name="EightBit">
+/// Whether planes have 8 bits, and shorts 16 with one scale for the row; else both have 15, with a scale for every block.
+/// </param>
 /// <param name="NibblesByBytes">Whether GGUF's 4-bit weights are multiplied with the plane of bytes, not with shorts.</param>
 internal readonly record struct OperandForms(
     bool Planes, bool TileShorts, bool EvenOddShorts, bool EightBit, bool NibblesByBytes)
@@ -42,7 +44,7 @@ internal readonly record struct OperandForms(
     {
         _ when !IsQuantized => null,
         DataType.PackedQ4 => EightBit ? QuantizedForm.Bytes : QuantizedForm.BytePairs,
-        DataType.PackedQ8 => QuantizedForm.TileShorts,
+        DataType.PackedQ8 => EightBit ? QuantizedForm.RowShorts : QuantizedForm.TileShorts,
         _ when NibblesByBytes && StripLayout.HasNibbles(type) => QuantizedForm.Bytes,
         _ => GgufBlocks.Holds(type) ? QuantizedForm.EvenOddShorts : null,
     };

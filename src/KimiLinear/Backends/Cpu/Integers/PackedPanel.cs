@@ -23,8 +23,8 @@ internal static unsafe class PackedPanel<TSimd, TVector, TIntegers, TInteger>
             {
                 byte* header = source + PackedLayout.HeaderOffset(DataType.PackedQ4, block)
                     + (block % 2 * (PackedLayout.HeaderBytes / 2)) + lane;
-                TVector scale = TIntegers.LoadBytesAsFloat(header);
-                TVector zero = TIntegers.LoadBytesAsFloat(header + PackedLayout.TileRows);
+                TVector scale = TIntegers.ToFloat(TIntegers.LoadBytesAsIntegers(header));
+                TVector zero = TIntegers.ToFloat(TIntegers.LoadBytesAsIntegers(header + PackedLayout.TileRows));
                 long place = ((long)block * WeightPanel.ScalesPerBlock) + row;
                 TIntegers.Store((byte*)(panel.Scales + place), TIntegers.LoadBytesAsPairs(header));
                 TSimd.Store(

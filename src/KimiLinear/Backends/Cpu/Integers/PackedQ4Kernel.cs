@@ -138,7 +138,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
             }
 
             TInteger a = TIntegers.LoadBytesAsPairs(header);
-            TVector z = Zeros(header);
+            TVector z = Zeros(header, a);
             long statistics = (2 * columns) + (block * sizeof(float));
             s0 = AddScaled<TPlanes>(h0, l0, a, z, (float*)(x0 + statistics), blockCount, s0);
             s1 = AddScaled<TPlanes>(h1, l1, a, z, (float*)(x1 + statistics), blockCount, s1);
@@ -164,7 +164,8 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         AddChunk<TPlanes>(codes + ChunkBytes, high + 8, low + 8, ref h, ref l);
         AddChunk<TPlanes>(codes + (2 * ChunkBytes), high + 16, low + 16, ref h, ref l);
         AddChunk<TPlanes>(codes + (3 * ChunkBytes), high + 24, low + 24, ref h, ref l);
-        return AddScaled<TPlanes>(h, l, TIntegers.LoadBytesAsPairs(header), Zeros(header), scale, blockCount, sum);
+        TInteger a = TIntegers.LoadBytesAsPairs(header);
+        return AddScaled<TPlanes>(h, l, a, Zeros(header, a), scale, blockCount, sum);
     }
 
     // Pages end the processor's own prefetching, and a whole pair is used in less time than memory takes: the line one page on
@@ -197,9 +198,11 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         AddChunk<TPlanes>(codes + ChunkBytes, high + 8, low + 8, ref h0, ref l0, ref h1, ref l1);
         AddChunk<TPlanes>(codes + (2 * ChunkBytes), high + 16, low + 16, ref h0, ref l0, ref h1, ref l1);
         AddChunk<TPlanes>(codes + (3 * ChunkBytes), high + 24, low + 24, ref h0, ref l0, ref h1, ref l1);
-        first = AddScaled<TPlanes>(h0, l0, TIntegers.LoadBytesAsPairs(header), Zeros(header), scale, blockCount, first);
+        TInteger a = TIntegers.LoadBytesAsPairs(header);
+        first = AddScaled<TPlanes>(h0, l0, a, Zeros(header, a), scale, blockCount, first);
         header += TIntegers.Lanes;
-        second = AddScaled<TPlanes>(h1, l1, TIntegers.LoadBytesAsPairs(header), Zeros(header), scale, blockCount, second);
+        a = TIntegers.LoadBytesAsPairs(header);
+        second = AddScaled<TPlanes>(h1, l1, a, Zeros(header, a), scale, blockCount, second);
     }
 
     // One chunk of two vectors: what is read of the row serves both.
@@ -235,8 +238,8 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
 
     // scale · zero; zero points are stored in sixteenths
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Zeros(byte* header) => TSimd.Multiply(
-        TSimd.Multiply(TIntegers.LoadBytesAsFloat(header), TIntegers.LoadBytesAsFloat(header + PackedLayout.TileRows)),
+    private static TVector Zeros(byte* header, TInteger a) => TSimd.Multiply(
+        TIntegers.ToFloat(TIntegers.ProductsOfShorts(TIntegers.LoadBytesAsIntegers(header + PackedLayout.TileRows), a)),
         TSimd.Broadcast(1f / PackedLayout.ZeroSteps));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

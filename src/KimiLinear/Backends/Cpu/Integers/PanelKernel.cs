@@ -8,7 +8,7 @@ namespace KimiLinear.Backends;
 /// The integer sums of a block are in registers, the floating-point sums over blocks in memory, which is touched once per block.
 /// Operations and their order are those of the kernels that read weights where they lie.
 /// </remarks>
-internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
+internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInteger>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
     where TIntegers : struct, IIntegerSimd<TInteger, TVector>
@@ -16,79 +16,6 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
 {
     /// <summary>Rows of activations per call.</summary>
     public const int RowGroup = 4;
-
-    /// <summary>All four tiles at once, for vectors as wide as a tile on machines with many registers.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void FourTiles<TDot>(
-        WeightPanel panel, byte* x0, byte* x1, byte* x2, byte* x3, float* sums) // [4 tiles, 4 rows, 16]
-        where TDot : struct, IPanelDot
-    {
-        int blocks = panel.BlockCount;
-        long statistics = 2L * blocks * QuantizedRows.BlockColumns;
-        byte* codes = panel.Codes;
-        float* scales = panel.Scales;
-        float* offsets = panel.Offsets;
-        long offset = 0;
-        for (int block = 0; block < blocks; block++)
-        {
-            TInteger s00 = TIntegers.Zero, s01 = TIntegers.Zero, s02 = TIntegers.Zero, s03 = TIntegers.Zero;
-            TInteger s10 = TIntegers.Zero, s11 = TIntegers.Zero, s12 = TIntegers.Zero, s13 = TIntegers.Zero;
-            TInteger s20 = TIntegers.Zero, s21 = TIntegers.Zero, s22 = TIntegers.Zero, s23 = TIntegers.Zero;
-            TInteger s30 = TIntegers.Zero, s31 = TIntegers.Zero, s32 = TIntegers.Zero, s33 = TIntegers.Zero;
-            for (int chunk = 0; chunk < TDot.ChunkCount; chunk++, offset += 4, codes += WeightPanel.ChunkBytes)
-            {
-                TInteger b0 = TIntegers.Broadcast(x0 + offset);
-                TInteger b1 = TIntegers.Broadcast(x1 + offset);
-                TInteger b2 = TIntegers.Broadcast(x2 + offset);
-                TInteger b3 = TIntegers.Broadcast(x3 + offset);
-                TInteger w = TIntegers.Load(codes);
-                TDot.Add<TIntegers, TInteger, TVector>(ref s00, ref s01, ref s02, ref s03, w, b0, b1, b2, b3);
-                w = TIntegers.Load(codes + (TDot.ChunkCount * WeightPanel.ChunkBytes));
-                TDot.Add<TIntegers, TInteger, TVector>(ref s10, ref s11, ref s12, ref s13, w, b0, b1, b2, b3);
-                w = TIntegers.Load(codes + (2 * TDot.ChunkCount * WeightPanel.ChunkBytes));
-                TDot.Add<TIntegers, TInteger, TVector>(ref s20, ref s21, ref s22, ref s23, w, b0, b1, b2, b3);
-                w = TIntegers.Load(codes + (3 * TDot.ChunkCount * WeightPanel.ChunkBytes));
-                TDot.Add<TIntegers, TInteger, TVector>(ref s30, ref s31, ref s32, ref s33, w, b0, b1, b2, b3);
-            }
-
-            codes += (WeightPanel.TileCount - 1) * TDot.ChunkCount * WeightPanel.ChunkBytes;
-            float* f0 = (float*)(x0 + statistics);
-            float* f1 = (float*)(x1 + statistics);
-            float* f2 = (float*)(x2 + statistics);
-            float* f3 = (float*)(x3 + statistics);
-            TVector c0 = TSimd.Broadcast(f0[0]), c1 = TSimd.Broadcast(f1[0]);
-            TVector c2 = TSimd.Broadcast(f2[0]), c3 = TSimd.Broadcast(f3[0]);
-            TVector o0 = TSimd.Broadcast(f0[blocks]), o1 = TSimd.Broadcast(f1[blocks]);
-            TVector o2 = TSimd.Broadcast(f2[blocks]), o3 = TSimd.Broadcast(f3[blocks]);
-            float* a = scales;
-            TVector z = TDot.HasOffsets ? TSimd.Load(offsets) : TSimd.Zero;
-            AddScaled<TDot>(s00, a, c0, z, o0, sums);
-            AddScaled<TDot>(s01, a, c1, z, o1, sums + 16);
-            AddScaled<TDot>(s02, a, c2, z, o2, sums + 32);
-            AddScaled<TDot>(s03, a, c3, z, o3, sums + 48);
-            a = scales + 16;
-            z = TDot.HasOffsets ? TSimd.Load(offsets + 16) : TSimd.Zero;
-            AddScaled<TDot>(s10, a, c0, z, o0, sums + 64);
-            AddScaled<TDot>(s11, a, c1, z, o1, sums + 80);
-            AddScaled<TDot>(s12, a, c2, z, o2, sums + 96);
-            AddScaled<TDot>(s13, a, c3, z, o3, sums + 112);
-            a = scales + 32;
-            z = TDot.HasOffsets ? TSimd.Load(offsets + 32) : TSimd.Zero;
-            AddScaled<TDot>(s20, a, c0, z, o0, sums + 128);
-            AddScaled<TDot>(s21, a, c1, z, o1, sums + 144);
-            AddScaled<TDot>(s22, a, c2, z, o2, sums + 160);
-            AddScaled<TDot>(s23, a, c3, z, o3, sums + 176);
-            a = scales + 48;
-            z = TDot.HasOffsets ? TSimd.Load(offsets + 48) : TSimd.Zero;
-            AddScaled<TDot>(s30, a, c0, z, o0, sums + 192);
-            AddScaled<TDot>(s31, a, c1, z, o1, sums + 208);
-            AddScaled<TDot>(s32, a, c2, z, o2, sums + 224);
-            AddScaled<TDot>(s33, a, c3, z, o3, sums + 240);
-            offsets += WeightPanel.ScalesPerBlock;
-            scales += WeightPanel.ScalesPerBlock;
-            statistics += sizeof(float);
-        }
-    }
 
     /// <summary>Two neighbouring vectors of each of the first three tiles by two rows in some blocks; adds to the sums.</summary>
     /// <remarks>
@@ -111,37 +38,24 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
         for (int block = 0; block < blockCount; block++)
         {
             byte* codes = blockCodes;
-            TInteger s00 = TIntegers.Zero, s01 = TIntegers.Zero, s10 = TIntegers.Zero, s11 = TIntegers.Zero;
-            TInteger s20 = TIntegers.Zero, s21 = TIntegers.Zero, s30 = TIntegers.Zero, s31 = TIntegers.Zero;
-            TInteger s40 = TIntegers.Zero, s41 = TIntegers.Zero, s50 = TIntegers.Zero, s51 = TIntegers.Zero;
-            for (int chunk = 0; chunk < TDot.ChunkCount; chunk += 8)
+            MultiplyChunk<TDot>(
+                out TInteger s00, out TInteger s01, out TInteger s10, out TInteger s11, out TInteger s20, out TInteger s21,
+                out TInteger s30, out TInteger s31, out TInteger s40, out TInteger s41, out TInteger s50, out TInteger s51,
+                codes, x0 + offset, x1 + offset);
+            AddSevenChunks<TDot>(
+                ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
+                codes, x0 + offset, x1 + offset);
+            offset += 32;
+            for (int chunk = 8; chunk < TDot.ChunkCount; chunk += 8)
             {
+                codes += 8 * WeightPanel.ChunkBytes;
                 AddChunk<TDot>(
                     ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
                     codes, x0 + offset, x1 + offset);
-                AddChunk<TDot>(
+                AddSevenChunks<TDot>(
                     ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-                    codes + WeightPanel.ChunkBytes, x0 + offset + 4, x1 + offset + 4);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-                    codes + (2 * WeightPanel.ChunkBytes), x0 + offset + 8, x1 + offset + 8);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-                    codes + (3 * WeightPanel.ChunkBytes), x0 + offset + 12, x1 + offset + 12);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-                    codes + (4 * WeightPanel.ChunkBytes), x0 + offset + 16, x1 + offset + 16);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-                    codes + (5 * WeightPanel.ChunkBytes), x0 + offset + 20, x1 + offset + 20);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-                    codes + (6 * WeightPanel.ChunkBytes), x0 + offset + 24, x1 + offset + 24);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-                    codes + (7 * WeightPanel.ChunkBytes), x0 + offset + 28, x1 + offset + 28);
+                    codes, x0 + offset, x1 + offset);
                 offset += 32;
-                codes += 8 * WeightPanel.ChunkBytes;
             }
 
             float* f = (float*)(x0 + statistics);
@@ -162,6 +76,57 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
         }
     }
 
+    // Chunks 1 to 7 of six vectors by two rows.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddSevenChunks<TDot>(
+        ref TInteger s00, ref TInteger s01, ref TInteger s10, ref TInteger s11, ref TInteger s20, ref TInteger s21,
+        ref TInteger s30, ref TInteger s31, ref TInteger s40, ref TInteger s41, ref TInteger s50, ref TInteger s51,
+        byte* codes, byte* x0, byte* x1)
+        where TDot : struct, IPanelDot
+    {
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
+            codes + WeightPanel.ChunkBytes, x0 + 4, x1 + 4);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
+            codes + (2 * WeightPanel.ChunkBytes), x0 + 8, x1 + 8);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
+            codes + (3 * WeightPanel.ChunkBytes), x0 + 12, x1 + 12);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
+            codes + (4 * WeightPanel.ChunkBytes), x0 + 16, x1 + 16);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
+            codes + (5 * WeightPanel.ChunkBytes), x0 + 20, x1 + 20);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
+            codes + (6 * WeightPanel.ChunkBytes), x0 + 24, x1 + 24);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
+            codes + (7 * WeightPanel.ChunkBytes), x0 + 28, x1 + 28);
+    }
+
+    // The first chunk of six vectors by two rows.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void MultiplyChunk<TDot>(
+        out TInteger s00, out TInteger s01, out TInteger s10, out TInteger s11, out TInteger s20, out TInteger s21,
+        out TInteger s30, out TInteger s31, out TInteger s40, out TInteger s41, out TInteger s50, out TInteger s51,
+        byte* codes, byte* x0, byte* x1)
+        where TDot : struct, IPanelDot
+    {
+        int tile = TDot.ChunkCount * WeightPanel.ChunkBytes;
+        TInteger b0 = TIntegers.Broadcast(x0);
+        TInteger b1 = TIntegers.Broadcast(x1);
+        Multiply<TDot>(out s00, out s01, TIntegers.Load(codes), b0, b1);
+        Multiply<TDot>(out s20, out s21, TIntegers.Load(codes + tile), b0, b1);
+        Multiply<TDot>(out s40, out s41, TIntegers.Load(codes + (2 * tile)), b0, b1);
+        codes += TIntegers.Lanes * sizeof(int);
+        Multiply<TDot>(out s10, out s11, TIntegers.Load(codes), b0, b1);
+        Multiply<TDot>(out s30, out s31, TIntegers.Load(codes + tile), b0, b1);
+        Multiply<TDot>(out s50, out s51, TIntegers.Load(codes + (2 * tile)), b0, b1);
+    }
+
     // One chunk of six vectors by two rows.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddChunk<TDot>(
@@ -173,13 +138,29 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
         int tile = TDot.ChunkCount * WeightPanel.ChunkBytes;
         TInteger b0 = TIntegers.Broadcast(x0);
         TInteger b1 = TIntegers.Broadcast(x1);
-        TDot.Add<TIntegers, TInteger, TVector>(ref s00, ref s01, TIntegers.Load(codes), b0, b1);
-        TDot.Add<TIntegers, TInteger, TVector>(ref s20, ref s21, TIntegers.Load(codes + tile), b0, b1);
-        TDot.Add<TIntegers, TInteger, TVector>(ref s40, ref s41, TIntegers.Load(codes + (2 * tile)), b0, b1);
+        Add<TDot>(ref s00, ref s01, TIntegers.Load(codes), b0, b1);
+        Add<TDot>(ref s20, ref s21, TIntegers.Load(codes + tile), b0, b1);
+        Add<TDot>(ref s40, ref s41, TIntegers.Load(codes + (2 * tile)), b0, b1);
         codes += TIntegers.Lanes * sizeof(int);
-        TDot.Add<TIntegers, TInteger, TVector>(ref s10, ref s11, TIntegers.Load(codes), b0, b1);
-        TDot.Add<TIntegers, TInteger, TVector>(ref s30, ref s31, TIntegers.Load(codes + tile), b0, b1);
-        TDot.Add<TIntegers, TInteger, TVector>(ref s50, ref s51, TIntegers.Load(codes + (2 * tile)), b0, b1);
+        Add<TDot>(ref s10, ref s11, TIntegers.Load(codes), b0, b1);
+        Add<TDot>(ref s30, ref s31, TIntegers.Load(codes + tile), b0, b1);
+        Add<TDot>(ref s50, ref s51, TIntegers.Load(codes + (2 * tile)), b0, b1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Multiply<TDot>(out TInteger s0, out TInteger s1, TInteger w, TInteger b0, TInteger b1)
+        where TDot : struct, IPanelDot
+    {
+        s0 = TDot.Multiply<TIntegers, TInteger, TVector>(w, b0);
+        s1 = TDot.Multiply<TIntegers, TInteger, TVector>(w, b1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add<TDot>(ref TInteger s0, ref TInteger s1, TInteger w, TInteger b0, TInteger b1)
+        where TDot : struct, IPanelDot
+    {
+        s0 = TDot.Add<TIntegers, TInteger, TVector>(s0, w, b0);
+        s1 = TDot.Add<TIntegers, TInteger, TVector>(s1, w, b1);
     }
 
     /// <summary>
@@ -210,36 +191,24 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
         for (int block = 0; block < blockCount; block++)
         {
             byte* codes = blockCodes;
-            TInteger s00 = TIntegers.Zero, s01 = TIntegers.Zero, s02 = TIntegers.Zero, s03 = TIntegers.Zero;
-            TInteger s10 = TIntegers.Zero, s11 = TIntegers.Zero, s12 = TIntegers.Zero, s13 = TIntegers.Zero;
-            for (int chunk = 0; chunk < TDot.ChunkCount; chunk += 8)
+            MultiplyChunk<TDot>(
+                out TInteger s00, out TInteger s01, out TInteger s02, out TInteger s03,
+                out TInteger s10, out TInteger s11, out TInteger s12, out TInteger s13,
+                codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
+            AddSevenChunks<TDot>(
+                ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
+                codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
+            offset += 32;
+            for (int chunk = 8; chunk < TDot.ChunkCount; chunk += 8)
             {
+                codes += 8 * WeightPanel.ChunkBytes;
                 AddChunk<TDot>(
                     ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
                     codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
-                AddChunk<TDot>(
+                AddSevenChunks<TDot>(
                     ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-                    codes + WeightPanel.ChunkBytes, x0 + offset + 4, x1 + offset + 4, x2 + offset + 4, x3 + offset + 4);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-                    codes + (2 * WeightPanel.ChunkBytes), x0 + offset + 8, x1 + offset + 8, x2 + offset + 8, x3 + offset + 8);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-                    codes + (3 * WeightPanel.ChunkBytes), x0 + offset + 12, x1 + offset + 12, x2 + offset + 12, x3 + offset + 12);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-                    codes + (4 * WeightPanel.ChunkBytes), x0 + offset + 16, x1 + offset + 16, x2 + offset + 16, x3 + offset + 16);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-                    codes + (5 * WeightPanel.ChunkBytes), x0 + offset + 20, x1 + offset + 20, x2 + offset + 20, x3 + offset + 20);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-                    codes + (6 * WeightPanel.ChunkBytes), x0 + offset + 24, x1 + offset + 24, x2 + offset + 24, x3 + offset + 24);
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-                    codes + (7 * WeightPanel.ChunkBytes), x0 + offset + 28, x1 + offset + 28, x2 + offset + 28, x3 + offset + 28);
+                    codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
                 offset += 32;
-                codes += 8 * WeightPanel.ChunkBytes;
             }
 
             AddPair<TDot>(s00, s10, scales, offsets, (float*)(x0 + statistics), statisticsCount, sums);
@@ -251,6 +220,56 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
             statistics += sizeof(float);
             blockCodes += WeightPanel.TileCount * TDot.ChunkCount * WeightPanel.ChunkBytes;
         }
+    }
+
+    // Chunks 1 to 7 of two vectors by four rows.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddSevenChunks<TDot>(
+        ref TInteger s00, ref TInteger s01, ref TInteger s02, ref TInteger s03,
+        ref TInteger s10, ref TInteger s11, ref TInteger s12, ref TInteger s13,
+        byte* codes, byte* x0, byte* x1, byte* x2, byte* x3)
+        where TDot : struct, IPanelDot
+    {
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
+            codes + WeightPanel.ChunkBytes, x0 + 4, x1 + 4, x2 + 4, x3 + 4);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
+            codes + (2 * WeightPanel.ChunkBytes), x0 + 8, x1 + 8, x2 + 8, x3 + 8);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
+            codes + (3 * WeightPanel.ChunkBytes), x0 + 12, x1 + 12, x2 + 12, x3 + 12);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
+            codes + (4 * WeightPanel.ChunkBytes), x0 + 16, x1 + 16, x2 + 16, x3 + 16);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
+            codes + (5 * WeightPanel.ChunkBytes), x0 + 20, x1 + 20, x2 + 20, x3 + 20);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
+            codes + (6 * WeightPanel.ChunkBytes), x0 + 24, x1 + 24, x2 + 24, x3 + 24);
+        AddChunk<TDot>(
+            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
+            codes + (7 * WeightPanel.ChunkBytes), x0 + 28, x1 + 28, x2 + 28, x3 + 28);
+    }
+
+    // The first chunk of two vectors by four rows.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void MultiplyChunk<TDot>(
+        out TInteger s00, out TInteger s01, out TInteger s02, out TInteger s03,
+        out TInteger s10, out TInteger s11, out TInteger s12, out TInteger s13,
+        byte* codes, byte* x0, byte* x1, byte* x2, byte* x3)
+        where TDot : struct, IPanelDot
+    {
+        TInteger b0 = TIntegers.Broadcast(x0);
+        TInteger b1 = TIntegers.Broadcast(x1);
+        TInteger b2 = TIntegers.Broadcast(x2);
+        TInteger b3 = TIntegers.Broadcast(x3);
+        Multiply<TDot>(out s00, out s01, TIntegers.Load(codes), b0, b1);
+        Multiply<TDot>(out s02, out s03, TIntegers.Load(codes), b2, b3);
+        codes += TIntegers.Lanes * sizeof(int);
+        Multiply<TDot>(out s10, out s11, TIntegers.Load(codes), b0, b1);
+        Multiply<TDot>(out s12, out s13, TIntegers.Load(codes), b2, b3);
     }
 
     // One chunk of two vectors by four rows.
@@ -265,10 +284,11 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
         TInteger b1 = TIntegers.Broadcast(x1);
         TInteger b2 = TIntegers.Broadcast(x2);
         TInteger b3 = TIntegers.Broadcast(x3);
-        TInteger w = TIntegers.Load(codes);
-        TDot.Add<TIntegers, TInteger, TVector>(ref s00, ref s01, ref s02, ref s03, w, b0, b1, b2, b3);
-        w = TIntegers.Load(codes + (TIntegers.Lanes * sizeof(int)));
-        TDot.Add<TIntegers, TInteger, TVector>(ref s10, ref s11, ref s12, ref s13, w, b0, b1, b2, b3);
+        Add<TDot>(ref s00, ref s01, TIntegers.Load(codes), b0, b1);
+        Add<TDot>(ref s02, ref s03, TIntegers.Load(codes), b2, b3);
+        codes += TIntegers.Lanes * sizeof(int);
+        Add<TDot>(ref s10, ref s11, TIntegers.Load(codes), b0, b1);
+        Add<TDot>(ref s12, ref s13, TIntegers.Load(codes), b2, b3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -285,7 +305,8 @@ internal static unsafe class PanelKernel<TSimd, TVector, TIntegers, TInteger>
         else
         {
             TVector products = TIntegers.ToFloat(TDot.Total<TIntegers, TInteger, TVector>(sums));
-            sum = TSimd.MultiplyAdd(TSimd.Load(scales), TSimd.Multiply(products, inputScale), sum);
+            sum = TSimd.MultiplyAdd(
+                TSimd.Load(scales), TDot.HasInputScales ? TSimd.Multiply(products, inputScale) : products, sum);
         }
 
         TSimd.Store(output, TDot.HasOffsets ? TSimd.MultiplyAdd(offsets, inputOffset, sum) : sum);

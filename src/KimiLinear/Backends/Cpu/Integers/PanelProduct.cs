@@ -58,8 +58,9 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
                 MultiplyRows<TDot>(panel, input, row, end, sums);
                 for (int group = row; group < end; group += RowGroup)
                 {
-                    Put(
+                    Put<TDot>(
                         panel,
+                        input,
                         sums + ((group - row) * SumsPerRow),
                         Math.Min(RowGroup, end - group),
                         rowCount - (tile * TileRows),
@@ -75,7 +76,11 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
         where TDot : struct, IPanelDot
     {
         int blocksAtOnce = IsWide ? input.BlockCount : CachedChunks / TDot.ChunkCount;
-        new Span<float>(sums, RowsAtOnce * SumsPerRow).Clear();
+        if (!IsWide)
+        {
+            new Span<float>(sums, RowsAtOnce * SumsPerRow).Clear();
+        }
+
         for (int block = 0; block < input.BlockCount; block += blocksAtOnce)
         {
             int blockCount = Math.Min(blocksAtOnce, input.BlockCount - block);
@@ -134,17 +139,31 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Put(
-        WeightPanel panel, float* sums, int inputs, int rowsLeft, MatMulOutput output, int firstInput, int firstColumn)
+    private static void Put<TDot>(
+        WeightPanel panel,
+        QuantizedRows input,
+        float* sums,
+        int inputs,
+        int rowsLeft,
+        MatMulOutput output,
+        int firstInput,
+        int firstColumn)
+        where TDot : struct, IPanelDot
     {
+        float* inputFactors = stackalloc float[TileRows];
         for (int i = 0; i < inputs; i++)
         {
             MatMulRow row = output.Row(firstInput + i, firstColumn);
+            if (!TDot.HasInputScales)
+            {
+                new Span<float>(inputFactors, TileRows).Fill(input.RowScale(firstInput + i));
+            }
+
             for (int tile = 0; tile < WeightPanel.TileCount && rowsLeft > tile * TileRows; tile++)
             {
                 int column = tile * TileRows;
                 float* products = sums + (((tile * RowGroup) + i) * TileRows);
-                float* factors = panel.RowScales + column;
+                float* factors = TDot.HasInputScales ? panel.RowScales + column : inputFactors;
                 if (rowsLeft >= column + TileRows)
                 {
                     row.PutTile<TSimd, TVector>(column, products, factors);

@@ -13,6 +13,9 @@ internal enum QuantizedForm
     /// and <see cref="IIntegerSimd{TInteger,TVector}.OddBytes"/> give weights.</summary>
     TileShorts,
 
+    /// <summary>Signed 16-bit numbers as in <see cref="TileShorts"/>, with one scale for the whole row.</summary>
+    RowShorts,
+
     /// <summary>Signed 16-bit numbers, of every 16 columns the even ones first, as weights come out of bytes in row order.</summary>
     EvenOddShorts,
 }

@@ -6,7 +6,7 @@ namespace KimiLinear.Backends;
 /// <remarks>
 /// A row is [codes: 2 bytes a column][scales: float32 a block][offsets: float32 a block], where an offset is minus the scale times
 /// the sum of the block's codes; the zero point of a block of weights is multiplied with it. With <see cref="QuantizedForm.Bytes"/> the second half of the
-/// codes is not used.
+/// codes is not used; with <see cref="QuantizedForm.RowShorts"/> the scales of blocks are 1 and the first offset is the row's scale.
 /// </remarks>
 internal readonly unsafe struct QuantizedRows(byte* data, int columnCount, int count, int* indices = null)
 {
@@ -31,6 +31,9 @@ internal readonly unsafe struct QuantizedRows(byte* data, int columnCount, int c
     public QuantizedRows From(int row, int rowCount) => new(data + (row * Stride(ColumnCount)), ColumnCount, rowCount);
 
     public byte* Codes(int index) => data + ((indices == null ? index : indices[index]) * Stride(ColumnCount));
+
+    /// <summary>What the products of a row in <see cref="QuantizedForm.RowShorts"/> are multiplied with in the end.</summary>
+    public float RowScale(int index) => ((float*)(Codes(index) + ScalesOffset))[BlockCount];
 
     /// <summary>Where a row's scales begin, counted from its codes; the offsets follow.</summary>
     public long ScalesOffset => 2L * ColumnCount;

@@ -11,25 +11,25 @@ internal readonly struct ShortDot : IPanelDot
 
     public static bool HasOffsets => false;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Add<TIntegers, TInteger, TVector>(
-        ref TInteger s0, ref TInteger s1, ref TInteger s2, ref TInteger s3,
-        TInteger codes, TInteger x0, TInteger x1, TInteger x2, TInteger x3)
-        where TIntegers : struct, IIntegerSimd<TInteger, TVector>
-        where TInteger : struct
-        where TVector : struct =>
-        TIntegers.AddShorts(ref s0, ref s1, ref s2, ref s3, codes, x0, x1, x2, x3);
+    public static bool HasInputScales => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Add<TIntegers, TInteger, TVector>(
-        ref TInteger s0, ref TInteger s1, TInteger codes, TInteger x0, TInteger x1)
+    public static TInteger Multiply<TIntegers, TInteger, TVector>(TInteger codes, TInteger x)
         where TIntegers : struct, IIntegerSimd<TInteger, TVector>
         where TInteger : struct
-        where TVector : struct
-    {
-        s0 = TIntegers.AddShorts(s0, codes, x0);
-        s1 = TIntegers.AddShorts(s1, codes, x1);
-    }
+        where TVector : struct => TIntegers.ProductsOfShorts(codes, x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TInteger AddSums<TIntegers, TInteger, TVector>(TInteger a, TInteger b)
+        where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct => TIntegers.Add(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TInteger Add<TIntegers, TInteger, TVector>(TInteger sums, TInteger codes, TInteger x)
+        where TIntegers : struct, IIntegerSimd<TInteger, TVector>
+        where TInteger : struct
+        where TVector : struct => TIntegers.AddShorts(sums, codes, x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TInteger Total<TIntegers, TInteger, TVector>(TInteger sums)
