@@ -6,7 +6,10 @@ using KimiLinear.Generation;
 
 namespace KimiLinear.Scheduling;
 
-/// <summary>One request as the engine sees it. All but reading and abandoning happens on the engine's thread.</summary>
+/// <summary>
+/// One request as the engine sees it. All but reading, abandoning and drawing happens on the engine's thread, and that waits for
+/// drawing.
+/// </summary>
 internal sealed class EngineRequest
 {
     private readonly Channel<GeneratedToken> _output = Channel.CreateUnbounded<GeneratedToken>(
