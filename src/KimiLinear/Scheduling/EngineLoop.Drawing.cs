@@ -7,7 +7,6 @@ internal sealed partial class EngineLoop
     private const int SharedLogits = 64 * 1024;
 
     private readonly List<Drawing> _drawings = [];
-    private readonly ParallelOptions _drawing;
     private readonly Action<int> _drawAt;
     private TimeSpan _stepDuration;
 
@@ -26,9 +25,9 @@ internal sealed partial class EngineLoop
         }
 
         _stepDuration = stepDuration;
-        if (_drawings.Count > 1 && start >= SharedLogits && _drawing.MaxDegreeOfParallelism > 1)
+        if (_drawings.Count > 1 && start >= SharedLogits && _model.ThreadCount > 1)
         {
-            Parallel.For(0, _drawings.Count, _drawing, _drawAt);
+            SharedLoop.Run(_drawings.Count, _model.ThreadCount, _drawAt);
         }
         else
         {
@@ -74,22 +73,40 @@ internal sealed partial class EngineLoop
         EngineRequest request = drawing.Request;
         int drawn = request.Reply.TokenCount - drawing.TokensBefore;
         Counters.GeneratedTokens += drawn;
-        if (drawing.Error is not null)
+        Exception? error = drawing.Error ?? EndStep(drawing, drawn);
+        if (error is not null)
         {
             Counters.Failed++;
-            End(request, _running, drawing.Error);
-            return;
+            End(request, _running, error);
         }
-
-        _metrics.CountTokens(request, drawn);
-        Counters.GuessedTokens += request.DraftCount;
-        Counters.RightTokens += drawing.RightCount;
-        request.EndDraft(drawing.RightCount);
-        if (drawing.IsLast)
+        else if (drawing.IsLast)
         {
             Counters.Completed++;
-            KeepReply(request);
             End(request, _running);
+        }
+    }
+
+    private Exception? EndStep(Drawing drawing, int drawn)
+    {
+        EngineRequest request = drawing.Request;
+        try
+        {
+            _metrics.CountTokens(request, drawn);
+            Counters.GuessedTokens += request.DraftCount;
+            Counters.RightTokens += drawing.RightCount;
+            request.EndDraft(drawing.RightCount);
+            if (drawing.IsLast)
+            {
+                KeepReply(request);
+            }
+
+            return null;
+        }
+#pragma warning disable CA1031 // A device that cannot give memory back ends this request; the others learn in the next step.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            return exception;
         }
     }
 

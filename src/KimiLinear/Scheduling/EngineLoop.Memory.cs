@@ -6,12 +6,13 @@ namespace KimiLinear.Scheduling;
 /// <content>Who gives way when memory runs out.</content>
 internal sealed partial class EngineLoop
 {
-    // The youngest give way, whatever they have done so far, and begin again when there is room.
+    // Those whose readers are behind give way first, then the youngest, whatever they have done so far; they begin again when
+    // there is room.
     private bool MakeRoomForPlan()
     {
         while (!Memory.MakeRoom(NeededBytes()))
         {
-            EngineRequest youngest = _running.MaxBy(request => request.Ticket)!;
+            EngineRequest youngest = Youngest(_running.Where(request => request.IsPaused)) ?? Youngest(_running)!;
             if (_running.Count == 1)
             {
                 Counters.Failed++;
@@ -31,14 +32,16 @@ internal sealed partial class EngineLoop
     // Nobody who runs is read, and somebody waits for memory: whose reader waits for the other's reply, would wait for ever.
     private bool MakeRoomForWaiting()
     {
-        if (_running.Count == 0 || NextToAdmit() is null || !_running.All(request => request.IsPaused))
+        if (!_lacksMemory || _running.Count == 0 || !_running.All(request => request.IsPaused))
         {
             return false;
         }
 
-        Preempt(_running.MaxBy(request => request.Ticket)!);
+        Preempt(Youngest(_running)!);
         return true;
     }
+
+    private static EngineRequest? Youngest(IEnumerable<EngineRequest> requests) => requests.MaxBy(request => request.Ticket);
 
     private void Preempt(EngineRequest request)
     {

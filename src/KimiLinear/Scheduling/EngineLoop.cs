@@ -24,6 +24,9 @@ internal sealed partial class EngineLoop
     private readonly PlaceTime _placeTime = new();
     private long _nextTicket;
 
+    // Whether somebody waits for memory and for nothing else.
+    private bool _lacksMemory;
+
     public EngineLoop(
         KimiLinearModel model, EngineOptions options, RequestQueue queue, EngineMetrics metrics, int maxContextTokens)
     {
@@ -38,7 +41,6 @@ internal sealed partial class EngineLoop
         _prefixes = options.ReusePrefixes ? new PrefixCache(model, folder) : null;
         Memory = new MemoryBudget(model, _prefixes, options.MemoryBytes ?? MemoryBudget.Default(model));
         _drawAt = DrawAt;
-        _drawing = new ParallelOptions { MaxDegreeOfParallelism = model.ThreadCount };
         _planner = new StepPlanner(options, new StepCost(model.Config), _shares, maxContextTokens);
     }
 
@@ -150,11 +152,13 @@ internal sealed partial class EngineLoop
     // Those of the caller who has used the least time come first, and of one caller the oldest.
     private void Admit()
     {
+        _lacksMemory = false;
         // Who is paused has given its place up.
         while (_running.Count - PausedCount < _options.MaxSequences && NextToAdmit() is { } next)
         {
             if (_running.Count > 0 && _running.Sum(Memory.BytesFor) + Memory.BytesFor(next) > Memory.MaxBytes)
             {
+                _lacksMemory = true;
                 return;
             }
 
@@ -184,7 +188,7 @@ internal sealed partial class EngineLoop
 
     // Whoever lost its memory while its reader was behind has nothing to do until it is read again.
     private EngineRequest? NextToAdmit() =>
-        _waiting.Where(request => !request.IsPaused).MinBy(request => _shares.Used(request.Caller));
+        _waiting.Where(request => request.MayGoOn).MinBy(request => _shares.Used(request.Caller));
 
     private void Step()
     {

@@ -31,6 +31,7 @@ internal sealed class EngineRequest
     private TimeSpan _firstTokenDuration;
     private TimeSpan _decodeDuration;
     private int _unreadTokens;
+    private bool _hasLostMemory;
     private bool _isAbandoned;
 
     /// <param name="prompt">The prompt, which the model can read.</param>
@@ -87,6 +88,12 @@ internal sealed class EngineRequest
     /// <summary>Whether the reader is so far behind that nothing shall be computed now.</summary>
     public bool IsPaused => Volatile.Read(ref _unreadTokens) >= _readAheadTokens;
 
+    /// <summary>
+    /// Whether it may get a place. Whoever lost its memory reads much again for what it computes next, so its reader has to have
+    /// caught up by half.
+    /// </summary>
+    public bool MayGoOn => Volatile.Read(ref _unreadTokens) <= (_hasLostMemory ? _readAheadTokens / 2 : _readAheadTokens - 1);
+
     /// <summary>Whether nobody reads the reply any more.</summary>
     public bool IsAbandoned => Volatile.Read(ref _isAbandoned);
 
@@ -119,7 +126,8 @@ internal sealed class EngineRequest
         {
             // Tokens computed ahead are not handed out after a cancellation.
             cancellationToken.ThrowIfCancellationRequested();
-            if (Interlocked.Decrement(ref _unreadTokens) == _readAheadTokens - 1)
+            int unread = Interlocked.Decrement(ref _unreadTokens);
+            if (unread == _readAheadTokens - 1 || unread == _readAheadTokens / 2)
             {
                 _wakeEngine();
             }
@@ -133,6 +141,7 @@ internal sealed class EngineRequest
     {
         Sequence = sequence;
         Ticket = ticket;
+        _hasLostMemory = false;
         Copies = new LongPromptCopies(sequence.Length);
         if (_admittedAt == 0)
         {
@@ -188,6 +197,7 @@ internal sealed class EngineRequest
     public void Preempt()
     {
         _known = Tokens.ToArray();
+        _hasLostMemory = true;
         BranchAt = 0;
         DraftCount = 0;
         Release();

@@ -21,11 +21,12 @@ internal sealed class MemoryBudget(KimiLinearModel model, PrefixCache? prefixes,
         return Math.Max((total - model.WeightBytes) / 2, total / 16);
     }
 
-    /// <summary>Bytes set aside for a request that runs: what its prompt and a part of its reply need, or what it has taken.</summary>
+    /// <summary>Bytes set aside for a request that runs: what its prompt and a part of its reply need, or what it has taken or lost.</summary>
     public long BytesFor(EngineRequest request)
     {
         int reply = Math.Min(request.Options.MaxTokens ?? ReservedReplyTokens, ReservedReplyTokens);
-        return BytesOf(Math.Max(request.Prompt.Length + reply, request.Sequence?.Length ?? 0));
+        int taken = Math.Max(request.Known.Length, request.Sequence?.Length ?? 0);
+        return BytesOf(Math.Max(request.Prompt.Length + reply, taken));
     }
 
     /// <summary>Bytes of a sequence of so many tokens.</summary>

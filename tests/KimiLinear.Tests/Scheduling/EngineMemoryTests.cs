@@ -86,6 +86,37 @@ public sealed class EngineMemoryTests(TinyModel tiny) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public async Task GenerateAsync_ReplyOutgrowsWhatWasSetAsideBesideAPausedOne_ThePausedOneGivesWay()
+    {
+        EngineOptions options = new()
+        {
+            MemoryBytes = (2 * SlotBytes) + (24 * PageBytes), ReadAheadTokens = 100, ReusePrefixes = false,
+        };
+        using EngineHarness harness = new(tiny, options);
+        IAsyncEnumerator<GeneratedToken> paused = harness.Engine
+            .GenerateAsync(harness.Prompt(1), EngineHarness.Options(1, maxTokens: 200))
+            .GetAsyncEnumerator(TestContext.Current.CancellationToken);
+        Assert.True(await paused.MoveNextAsync());
+        while (harness.Engine.GetStatistics().PausedCount == 0)
+        {
+            await Task.Delay(5, TestContext.Current.CancellationToken);
+        }
+
+        int[] other = await harness.AskAsync(9, 1_500).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+
+        Assert.Equal(await harness.AloneAsync(9, 1_500), other);
+        Assert.Equal(1, harness.Engine.GetStatistics().PreemptedCount);
+        List<int> ids = [paused.Current.Id];
+        while (await paused.MoveNextAsync())
+        {
+            ids.Add(paused.Current.Id);
+        }
+
+        await paused.DisposeAsync();
+        Assert.Equal(await harness.AloneAsync(1, 200), ids);
+    }
+
+    [Fact]
     public async Task GenerateAsync_OneOutgrowsTheMemory_ItAloneFails()
     {
         using EngineHarness harness = new(tiny, new EngineOptions { MemoryBytes = SlotBytes + (2 * PageBytes) });
