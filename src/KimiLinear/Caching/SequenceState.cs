@@ -14,13 +14,20 @@ public sealed class SequenceState : IDisposable
     private const int NoSlot = -1;
 
     private readonly SequenceStatePool _pool;
+
+    // Whether it only stays as it is, so that its page table need not have room for the longest context.
+    private readonly bool _isKept;
     private int[] _pages = [];
     private int _pageCount;
     private int _slot = NoSlot;
     private bool _isInStep;
     private bool _disposed;
 
-    internal SequenceState(SequenceStatePool pool) => _pool = pool;
+    internal SequenceState(SequenceStatePool pool, bool isKept = false)
+    {
+        _pool = pool;
+        _isKept = isKept;
+    }
 
     /// <summary>Gets the number of tokens seen so far.</summary>
     public int Length { get; private set; }
@@ -58,10 +65,11 @@ public sealed class SequenceState : IDisposable
     internal int PagesToRent(int newTokens) => CacheLayout.PagesFor(Length + newTokens) - _pageCount;
 
     /// <summary>Makes an independent copy that continues from the same point; full pages are shared with it.</summary>
-    internal SequenceState Fork()
+    /// <param name="isKept">Whether it is not to be continued but copied again: it then holds no more than it needs.</param>
+    internal SequenceState Fork(bool isKept = false)
     {
         ThrowIfUnusable();
-        SequenceState copy = new(_pool);
+        SequenceState copy = new(_pool, isKept);
         if (_slot == NoSlot)
         {
             return copy;
@@ -186,7 +194,7 @@ public sealed class SequenceState : IDisposable
     // The slot is the sequence's once it is clear: whoever tries again must not go on from what another sequence left there.
     private void RentClearSlot()
     {
-        int slot = _pool.RentSlot(out int[] pages);
+        int slot = _isKept ? _pool.RentKeptSlot(out int[] pages) : _pool.RentSlot(out pages);
         try
         {
             _pool.Backend.ClearSlot(_pool.Storage, slot);

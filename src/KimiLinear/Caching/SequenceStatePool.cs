@@ -54,9 +54,17 @@ internal sealed class SequenceStatePool(ComputeBackend backend, CacheLayout layo
         lock (_gate)
         {
             pageTable = _freeTables.TryPop(out int[]? table) ? table : new int[_tableLength];
-            int slot = _freeSlots.TryPop(out int free) ? free : _storage.AddSlot();
-            _sequenceCount++;
-            return slot;
+            return TakeSlot();
+        }
+    }
+
+    /// <summary>A slot, and an array for page numbers that has yet to grow.</summary>
+    public int RentKeptSlot(out int[] pageTable)
+    {
+        lock (_gate)
+        {
+            pageTable = [];
+            return TakeSlot();
         }
     }
 
@@ -90,7 +98,11 @@ internal sealed class SequenceStatePool(ComputeBackend backend, CacheLayout layo
         {
             _sequenceCount--;
             _freeSlots.Push(slot);
-            _freeTables.Push(pageTable);
+            if (pageTable.Length >= _tableLength)
+            {
+                _freeTables.Push(pageTable);
+            }
+
             foreach (int page in pageTable.AsSpan(0, pageCount))
             {
                 if (--_pageOwners[page] == 0)
@@ -102,6 +114,13 @@ internal sealed class SequenceStatePool(ComputeBackend backend, CacheLayout layo
     }
 
     public void Dispose() => _storage.Dispose();
+
+    private int TakeSlot()
+    {
+        int slot = _freeSlots.TryPop(out int free) ? free : _storage.AddSlot();
+        _sequenceCount++;
+        return slot;
+    }
 
     private static int InitialTableLength(ComputeBackend backend) =>
         Math.Min(CacheLayout.PagesFor(backend.Config.MaxContextTokens), MaxInitialTableLength);

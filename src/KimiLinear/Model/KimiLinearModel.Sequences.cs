@@ -32,12 +32,14 @@ public sealed partial class KimiLinearModel
     }
 
     /// <summary>Makes an independent copy of a sequence that continues from the same point; the caller disposes it.</summary>
-    internal SequenceState Fork(SequenceState sequence)
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="isKept">Whether the copy is not to be continued but copied again: it then holds no more than it needs.</param>
+    internal SequenceState Fork(SequenceState sequence, bool isKept = false)
     {
         lock (_step)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return sequence.Fork();
+            return sequence.Fork(isKept);
         }
     }
 

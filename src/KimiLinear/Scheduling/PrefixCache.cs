@@ -75,7 +75,7 @@ internal sealed class PrefixCache(KimiLinearModel model, PrefixFolder? folder) :
             return;
         }
 
-        Entry entry = new(tokens.ToArray(), model.Fork(sequence));
+        Entry entry = new(tokens.ToArray(), model.Fork(sequence, isKept: true));
         _tree.Set(tokens, _leastUsedFirst.AddLast(entry));
     }
 

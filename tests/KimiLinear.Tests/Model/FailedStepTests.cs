@@ -25,7 +25,7 @@ public sealed class FailedStepTests
             model.Forward([new BatchEntry(failed, new[] { 3 }, LogitsRequest.None)], [], new FailingObserver()));
 
         Assert.Contains("2 tokens", Assert.Throws<InvalidOperationException>(() => model.Forward(failed, [3], [])).Message);
-        Assert.Throws<InvalidOperationException>(failed.Fork);
+        Assert.Throws<InvalidOperationException>(() => failed.Fork());
         Assert.Throws<InvalidOperationException>(failed.Save);
         failed.Dispose();
         using SequenceState successor = model.CreateSequence();

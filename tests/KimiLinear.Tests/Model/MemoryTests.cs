@@ -193,6 +193,30 @@ public sealed class MemoryTests
         Assert.False(folder.IsMapped());
     }
 
+    [Fact]
+    public void Fork_KeptCopy_HoldsNoTableForTheLongestContext()
+    {
+        const int CopyCount = 50;
+        using KimiLinearModel model = KimiLinearModel.Load(Golden.TinyModel);
+        using SequenceState sequence = model.CreateSequence();
+        float[] logits = new float[model.Config.VocabularySize];
+        model.Forward(sequence, [.. Enumerable.Range(0, 100)], logits);
+        model.Fork(sequence, isKept: true).Dispose();
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        SequenceState[] copies = [.. Enumerable.Range(0, CopyCount).Select(_ => model.Fork(sequence, isKept: true))];
+        long each = (GC.GetAllocatedBytesForCurrentThread() - before) / CopyCount;
+
+        // A table for a million tokens takes 64 KiB.
+        Assert.InRange(each, 1, 4096);
+        using SequenceState resumed = model.Fork(copies[^1]);
+        float[] expected = new float[logits.Length];
+        model.Forward(sequence, [7], expected);
+        model.Forward(resumed, [7], logits);
+        Assert.Equal(expected, logits);
+        Assert.All(copies, copy => copy.Dispose());
+    }
+
     private static void AssertDecodeAllocatesNothing(KimiLinearModel model)
     {
         float[] logits = new float[model.Config.VocabularySize];
