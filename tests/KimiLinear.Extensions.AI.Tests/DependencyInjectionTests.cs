@@ -1,6 +1,6 @@
 using KimiLinear.Model;
-using KimiLinear.Tests.TestSupport;
 using KimiLinear.Tensors;
+using KimiLinear.Tests.TestSupport;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;

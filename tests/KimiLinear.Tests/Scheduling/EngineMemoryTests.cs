@@ -90,7 +90,9 @@ public sealed class EngineMemoryTests(TinyModel tiny) : IClassFixture<TinyModel>
     {
         EngineOptions options = new()
         {
-            MemoryBytes = (2 * SlotBytes) + (24 * PageBytes), ReadAheadTokens = 100, ReusePrefixes = false,
+            MemoryBytes = (2 * SlotBytes) + (24 * PageBytes),
+            ReadAheadTokens = 100,
+            ReusePrefixes = false,
         };
         using EngineHarness harness = new(tiny, options);
         IAsyncEnumerator<GeneratedToken> paused = harness.Engine

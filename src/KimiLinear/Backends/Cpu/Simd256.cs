@@ -144,7 +144,7 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> LoadHalves(ushort* source, long stride) => 
+    private static Vector256<uint> LoadHalves(ushort* source, long stride) =>
         Vector256.Create(Vector128.Load(source), Vector128.Load(source + (4 * stride))).AsUInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
