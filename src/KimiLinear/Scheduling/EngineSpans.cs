@@ -7,7 +7,7 @@ namespace KimiLinear.Scheduling;
 /// <remarks>What a listener throws costs what it would have heard, and no request; a span whose start failed is ended all the same.</remarks>
 internal sealed class EngineSpans
 {
-    private static ActivitySource? s_source;
+    private static ActivitySource? _processSource;
 
     private readonly string _model;
     private readonly TelemetryFaults _faults;
@@ -60,7 +60,7 @@ internal sealed class EngineSpans
     // again then, and an initializer of the field could not.
     private static ActivitySource? FindSource(TelemetryFaults faults)
     {
-        if (Volatile.Read(ref s_source) is { } source)
+        if (Volatile.Read(ref _processSource) is { } source)
         {
             return source;
         }
@@ -68,7 +68,7 @@ internal sealed class EngineSpans
         try
         {
             ActivitySource made = new(GenerationEngine.TelemetryName);
-            if (Interlocked.CompareExchange(ref s_source, made, null) is { } other)
+            if (Interlocked.CompareExchange(ref _processSource, made, null) is { } other)
             {
                 made.Dispose();
                 return other;
