@@ -24,9 +24,8 @@ public sealed class SharedLoopTests
     }
 
     [Fact]
-    public void Run_HelpersThatComeLate_FindNothingToDo()
+    public void Run_RoundsThatWaitForTheCallersThread_AllEnd()
     {
-        // Whether or not the pool has a thread free, rounds that wait for the caller's own thread to be among them all end.
         int caller = Environment.CurrentManagedThreadId;
         using ManualResetEventSlim callerCame = new();
         int ended = 0;

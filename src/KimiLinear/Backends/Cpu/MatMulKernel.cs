@@ -152,6 +152,7 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         int panelRows = InterleavedKernel<TSimd, TVector>.RowCount;
         if (typeof(TFormat) != typeof(BFloat16Weights)
             || rowCount < panelRows
+            || input.Count < InterleavedKernel<TSimd, TVector>.MinInputRows
             || !InterleavedKernel<TSimd, TVector>.Fits(columnCount))
         {
             return 0;
