@@ -123,8 +123,11 @@ internal sealed record ChatArguments
         T Number<T>(T lowest, T highest, string rule)
             where T : INumber<T>
         {
+            // Commas would be read as marks between thousands, and 0,5 as 5.
             string text = Value();
-            bool valid = T.TryParse(text, CultureInfo.InvariantCulture, out T? number) && number >= lowest && number <= highest;
+            T? number = default;
+            bool valid = !text.Contains(',') && T.TryParse(text, CultureInfo.InvariantCulture, out number)
+                && number >= lowest && number <= highest;
             Require(valid, $"{name} must be {rule}, but is '{text}'.");
             return number!;
         }

@@ -114,6 +114,7 @@ public sealed class ChatTests
     [InlineData("--frobnicate", "There is no option --frobnicate.")]
     [InlineData("--model", "--model needs a value.")]
     [InlineData("--temperature=hot", "--temperature must be a number of at least 0, but is 'hot'.")]
+    [InlineData("--temperature=0,5", "--temperature must be a number of at least 0, but is '0,5'.")]
     [InlineData("--temperature=NaN", "--temperature must be a number of at least 0, but is 'NaN'.")]
     [InlineData("--max-tokens=0", "--max-tokens must be a whole number of at least 1, but is '0'.")]
     [InlineData("--threads=2000", "--threads must be a whole number from 1 to 1024, but is '2000'.")]

@@ -52,6 +52,7 @@ public sealed class ErrorTests
         { "--max-tokens must be", ["generate", "--model", Tiny, "--ids", "1", "--max-tokens", "0"] },
         { "--max-tokens must be", ["generate", "--model", Tiny, "--ids", "1", "--max-tokens", "many"] },
         { "--temperature must be", ["generate", "--model", Tiny, "--ids", "1", "--temperature", "NaN"] },
+        { "--temperature must be", ["generate", "--model", Tiny, "--ids", "1", "--temperature", "0,5"] },
         { "--top-k must be", ["generate", "--model", Tiny, "--ids", "1", "--top-k", "-1"] },
         { "--top-p must be", ["generate", "--model", Tiny, "--ids", "1", "--top-p", "0"] },
         { "--min-p must be", ["chat", "--model", Tiny, "Hello", "--min-p", "1.5"] },
@@ -92,6 +93,22 @@ public sealed class ErrorTests
     [MemberData(nameof(Inputs))]
     public async Task Run_WrongInput_SaysSoInOneLine(string input, string expected, string[] arguments) =>
         RequireError(await KimiProcess.RunAsync(arguments, input), expected);
+
+    [Fact]
+    public async Task Run_ErrorThatCannotBeWritten_StillExitsWithOne()
+    {
+        ProcessStartInfo kimi = KimiProcess.StartInfo("translate");
+        ProcessStartInfo shell = new("/bin/sh", ["-c", "exec \"$0\" \"$@\" 2>/dev/full", kimi.FileName, .. kimi.ArgumentList])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+
+        KimiResult result = await KimiProcess.RunAsync(Process.Start(shell)!);
+
+        Assert.Equal((1, "", ""), (result.ExitCode, result.Output, result.Error));
+    }
 
     [Fact]
     public async Task Run_WrongThirdLine_NamesItAfterTheResultsBefore()

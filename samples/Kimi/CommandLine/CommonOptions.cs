@@ -36,8 +36,9 @@ internal static class CommonOptions
             HelpName = "N",
             CustomParser = result =>
             {
+                // Commas would be read as marks between thousands, and 0,5 as 5.
                 string text = result.Tokens[0].Value;
-                if (T.TryParse(text, CultureInfo.InvariantCulture, out T value) && holds(value))
+                if (!text.Contains(',') && T.TryParse(text, CultureInfo.InvariantCulture, out T value) && holds(value))
                 {
                     return value;
                 }

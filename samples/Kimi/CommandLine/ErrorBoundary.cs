@@ -33,7 +33,7 @@ internal static class ErrorBoundary
         }
         catch (OperationCanceledException) when (interrupts.Token.IsCancellationRequested)
         {
-            await Console.Error.WriteLineAsync(Interrupts.Message);
+            await SayAsync(Interrupts.Message);
             return interrupts.ExitCode;
         }
         catch (IOException exception) when (exception.HResult == BrokenPipe && !OperatingSystem.IsWindows())
@@ -43,8 +43,20 @@ internal static class ErrorBoundary
         }
         catch (Exception exception)
         {
-            await Console.Error.WriteLineAsync($"kimi: {OneLine(exception)}");
+            await SayAsync($"kimi: {OneLine(exception)}");
             return Failure;
+        }
+    }
+
+    private static async Task SayAsync(string line)
+    {
+        try
+        {
+            await Console.Error.WriteLineAsync(line);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Standard error is closed, or its disk is full; the exit code still tells.
         }
     }
 

@@ -10,12 +10,9 @@ namespace KimiLinear.Checkpoints;
 internal sealed class PartialFolder
 {
     private const string Suffix = ".partial";
-    private const string TemporaryPattern = "*.tmp";
 
     // For the index, the configuration and the files copied along: a large vocabulary takes 3 MB.
     private const long CompanionBytes = 64L << 20;
-
-    private static readonly string[] WeightPatterns = ["*.safetensors", "*.gguf"];
 
     private readonly string _what;
 
@@ -94,9 +91,10 @@ internal sealed class PartialFolder
         try
         {
             HashSet<string> kept = [.. files.Select(file => file.FileName).Where(journal.IsFinished)];
-            foreach (string file in WeightPatterns.Append(TemporaryPattern).SelectMany(FilesLike))
+            foreach (string file in Directory.GetFiles(PartialPath))
             {
-                if (!kept.Contains(Path.GetFileName(file)))
+                // What is small is written again in any case, and may be another model's.
+                if (!kept.Contains(Path.GetFileName(file)) && !ShardJournal.IsJournal(file))
                 {
                     File.Delete(file);
                 }
@@ -132,6 +130,4 @@ internal sealed class PartialFolder
 
     private IOException TargetExists() =>
         new($"The target '{TargetPath}' exists already. Remove it, or choose another one.");
-
-    private string[] FilesLike(string pattern) => Directory.GetFiles(PartialPath, pattern);
 }

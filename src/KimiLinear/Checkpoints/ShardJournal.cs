@@ -33,6 +33,9 @@ internal sealed class ShardJournal : IDisposable
 
     public static bool Exists(string folder) => File.Exists(Path.Combine(folder, JournalName));
 
+    /// <summary>Tells whether a file is a journal by its name.</summary>
+    public static bool IsJournal(string filePath) => Path.GetFileName(filePath) == JournalName;
+
     public static void Delete(string folder) => File.Delete(Path.Combine(folder, JournalName));
 
     /// <summary>Tells whether the journal of a folder is one of an undertaking.</summary>
@@ -50,14 +53,13 @@ internal sealed class ShardJournal : IDisposable
         ShardJournal journal = new(folder, files, OpenAlone(folder));
         try
         {
-            journal.Read(fingerprint);
-
-            // Written anew, so that no unfinished line is in the way of those to come.
-            journal._stream.SetLength(0);
-            journal.Append($"{Title}{Separator}{fingerprint}");
-            foreach (JournalFile file in files.Where(file => journal.IsFinished(file.FileName)))
+            // What counts is never written again: a process that is killed right here must not forget it. Only an unfinished line
+            // goes, which would be in the way of those to come.
+            journal._stream.SetLength(journal.Read(fingerprint));
+            _ = journal._stream.Seek(0, SeekOrigin.End);
+            if (journal._stream.Length == 0)
             {
-                journal.AppendFile(file);
+                journal.Append($"{Title}{Separator}{fingerprint}");
             }
 
             return journal;
@@ -107,20 +109,23 @@ internal sealed class ShardJournal : IDisposable
         }
     }
 
-    private void Read(string fingerprint)
+    // Returns how many bytes of the file count.
+    private int Read(string fingerprint)
     {
-        using StreamReader reader = new(_stream, leaveOpen: true);
-        string text = reader.ReadToEnd();
+        byte[] content = new byte[_stream.Length];
+        _stream.ReadExactly(content);
+        int wholeLines = content.AsSpan().LastIndexOf((byte)'\n') + 1;
+        string text = Encoding.UTF8.GetString(content, 0, wholeLines);
         string[][] lines = [.. text.Split('\n').SkipLast(1).Select(line => line.Split(Separator))];
         if (lines.Length == 0)
         {
-            return;
+            return 0;
         }
 
         if (lines[0] is not [Title, string found] || found != fingerprint)
         {
             StartsAnew = true;
-            return;
+            return 0;
         }
 
         foreach (string[] line in lines)
@@ -136,6 +141,8 @@ internal sealed class ShardJournal : IDisposable
                 _bytesByFile[file] = bytes;
             }
         }
+
+        return wholeLines;
     }
 
     private void AppendFile(JournalFile file)

@@ -6,6 +6,10 @@ internal static class KimiLinearConfigRules
     // Widths are ints throughout; above this a product of head count and head width is a damaged file, not a model.
     private const long MaxJoinedDim = 1 << 24;
 
+    // Each expert of each layer has tensors of its own, all of which are listed before any is looked for. Far above the largest
+    // model known, 93 layers of 896.
+    private const long MaxLayerExperts = 1 << 20;
+
     // The group score is the sum of the two best experts of the group.
     private const int MinExpertsPerGroup = 2;
 
@@ -20,6 +24,8 @@ internal static class KimiLinearConfigRules
             "num_attention_heads", "the head's width", filePath);
         if (config.ExpertCount > 0)
         {
+            CheckProduct(
+                config.LayerCount, config.ExpertCount, MaxLayerExperts, "num_hidden_layers", "num_experts", filePath);
             CheckJoinedDim(config.SharedExpertCount, config.ExpertDim, "num_shared_experts", "moe_intermediate_size", filePath);
             CheckSelection(config, filePath);
         }
@@ -61,11 +67,14 @@ internal static class KimiLinearConfigRules
         }
     }
 
-    private static void CheckJoinedDim(int count, int dim, string countKey, string dimKey, string? filePath)
+    private static void CheckJoinedDim(int count, int dim, string countKey, string dimKey, string? filePath) =>
+        CheckProduct(count, dim, MaxJoinedDim, countKey, dimKey, filePath);
+
+    private static void CheckProduct(int a, int b, long max, string keyOfA, string keyOfB, string? filePath)
     {
-        if ((long)count * dim > MaxJoinedDim)
+        if ((long)a * b > max)
         {
-            throw Refuse($"{countKey} × {dimKey} must be at most {MaxJoinedDim}, but is {count} × {dim}", filePath);
+            throw Refuse($"{keyOfA} × {keyOfB} must be at most {max}, but is {a} × {b}", filePath);
         }
     }
 

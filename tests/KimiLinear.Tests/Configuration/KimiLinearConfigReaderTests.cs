@@ -94,6 +94,7 @@ public sealed class KimiLinearConfigReaderTests
     [InlineData("num_experts", "7", "num_experts_per_token", "is 8")]
     [InlineData("num_experts", "-1", "-1", "whole number")]
     [InlineData("num_experts", "256.5", "256.5", "whole number")]
+    [InlineData("num_experts", "65536", "27 × 65536", "num_hidden_layers")]
     [InlineData("num_experts", "[256]", "[256]", "a list")]
     [InlineData("num_expert_group", "3", "3", "divide num_experts (256)")]
     [InlineData("num_expert_group", "256", "256", "at least 2")]

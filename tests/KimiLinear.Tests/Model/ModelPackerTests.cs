@@ -202,6 +202,21 @@ public sealed class ModelPackerTests
     }
 
     [Fact]
+    public void Pack_SourceChangedInBetween_MixesNothing()
+    {
+        using TemporaryFolder folder = new();
+        string source = CopyOfTiny(folder);
+        File.SetLastWriteTimeUtc(Path.Combine(source, "model.safetensors"), DateTime.UnixEpoch);
+        Stop(folder.File("packed"), WeightFormat.Q8, fraction: 0.6, source: source);
+        Corrupt(source, WeightNames.TokenEmbedding, row: 3, column: 5, 0x3F80);
+
+        ModelPacker.Pack(source, folder.File("packed"), WeightFormat.Q8, Options);
+
+        ModelPacker.Pack(source, folder.File("whole"), WeightFormat.Q8, Options);
+        AssertSameFiles(folder.File("whole"), folder.File("packed"));
+    }
+
+    [Fact]
     public void Pack_PartialFolderOfSomethingElse_IsLeftAlone()
     {
         using TemporaryFolder folder = new();
@@ -353,18 +368,19 @@ public sealed class ModelPackerTests
         return logits;
     }
 
-    private static void Stop(string target, WeightFormat format, double fraction, ModelPackOptions? options = null)
+    private static void Stop(
+        string target, WeightFormat format, double fraction, ModelPackOptions? options = null, string? source = null)
     {
-        using CancellationTokenSource source = new();
+        using CancellationTokenSource cancellation = new();
         Callback<ModelPackProgress> stop = new(progress =>
         {
             if (progress.Fraction >= fraction)
             {
-                source.Cancel();
+                cancellation.Cancel();
             }
         });
-        Assert.ThrowsAny<OperationCanceledException>(
-            () => ModelPacker.Pack(Golden.TinyModel, target, format, options ?? Options, stop, source.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => ModelPacker.Pack(
+            source ?? Golden.TinyModel, target, format, options ?? Options, stop, cancellation.Token));
     }
 
     private static void AssertSameFiles(string expected, string actual)

@@ -27,7 +27,8 @@ public static class ModelPacker
     /// <exception cref="DirectoryNotFoundException">There is no such source.</exception>
     /// <exception cref="FileNotFoundException">The source lacks its configuration or weights.</exception>
     /// <exception cref="ModelFormatException">
-    /// A file of the source is damaged, the model cannot be run, or a weight is not a finite number below 2^100 in magnitude.
+    /// A file of the source is damaged, the model cannot be run, or a weight that the format stores otherwise than the source is
+    /// not a finite number below 2^100 in magnitude.
     /// </exception>
     /// <exception cref="IOException">
     /// The target exists, is being written by another process, would not fit on the disk, or cannot be written.

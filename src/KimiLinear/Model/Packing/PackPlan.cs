@@ -15,7 +15,7 @@ internal sealed record PackPlan(IReadOnlyList<PlannedShard> Shards, string Finge
     // Part of the fingerprint; to be raised when the same source gives other bytes.
     private const int Version = 1;
 
-    // Content enters the fingerprint by samples: reading all of it would take as long as packing.
+    // Content enters the fingerprint by samples, and by when its files were written: to read all would take as long as packing.
     private const int MaxSamples = 1024;
     private const int SampleBytes = 64;
 
@@ -98,6 +98,11 @@ internal sealed record PackPlan(IReadOnlyList<PlannedShard> Shards, string Finge
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Append($"kimi-linear pack {Version} {format} {maxShardBytes}");
+        foreach (string file in tensors.Select(tensor => tensor.Source.FilePath).Distinct().Order(StringComparer.Ordinal))
+        {
+            Append($"{File.GetLastWriteTimeUtc(file).Ticks}");
+        }
+
         int stride = ((tensors.Length - 1) / MaxSamples) + 1;
         for (int i = 0; i < tensors.Length; i++)
         {
