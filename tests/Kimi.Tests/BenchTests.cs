@@ -78,6 +78,16 @@ public sealed class BenchTests
     }
 
     [Fact]
+    public async Task Json_GgufFile_NamesItsFormatAsPeopleDo()
+    {
+        string[] lines = await KimiProcess.LinesAsync(
+            ["bench", "--model", TestFiles.GoldenGguf("q4_k_m.gguf"), "-p", "0", "-n", "1", "--repeat", "1", "--json"]);
+
+        JsonElement row = JsonSerializer.Deserialize<JsonElement>(Assert.Single(lines));
+        Assert.Equal("q4_k", row.GetProperty("format").GetString());
+    }
+
+    [Fact]
     public async Task Table_OtherLayersAndExperts_NamesThemTheMachineAndTheTests()
     {
         string text = string.Join('\n', await KimiProcess.LinesAsync(

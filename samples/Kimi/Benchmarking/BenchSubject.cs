@@ -1,4 +1,5 @@
 using Kimi.CommandLine;
+using Kimi.Inspection;
 using Kimi.Terminal;
 using KimiLinear.Configuration;
 using KimiLinear.Model;
@@ -73,7 +74,7 @@ internal sealed record BenchSubject(KimiLinearModel Model, string? Shape, string
             DataType.Float8E4M3 => "fp8",
             DataType.PackedQ8 => "q8",
             DataType.PackedQ4 => HasEightBitProjections(summary) ? "q4q8" : "q4",
-            _ => most.ToString().ToLowerInvariant(),
+            _ => ModelFacts.Name(summary.StoredDataTypes[0]),
         };
     }
 
