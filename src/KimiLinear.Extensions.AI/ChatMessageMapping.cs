@@ -95,8 +95,11 @@ internal static class ChatMessageMapping
     // What could not be parsed goes back to the model as it wrote it.
     private static string ArgumentsOf(FunctionCallContent call) => call.Arguments is null
         ? (call.RawRepresentation as ToolCall)?.Arguments ?? "{}"
-        : SpacedJson.Write(JsonSerializer.SerializeToElement(
-            call.Arguments, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>))));
+        : SpacedJson.Write(call.Arguments.Select(argument => KeyValuePair.Create(argument.Key, ElementOf(argument.Value))));
+
+    private static JsonElement ElementOf(object? value) => value is JsonElement element
+        ? element
+        : JsonSerializer.SerializeToElement(value, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)));
 
     private static string ResultText(FunctionResultContent result)
     {
@@ -111,13 +114,10 @@ internal static class ChatMessageMapping
             case IEnumerable<AIContent> contents when contents.All(content => content is TextContent):
                 return string.Concat(contents.Cast<TextContent>().Select(content => content.Text));
             default:
-                JsonElement json = result.Result is JsonElement element
-                    ? element
-                    : JsonSerializer.SerializeToElement(
-                        result.Result, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)));
+                JsonElement json = ElementOf(result.Result);
                 return json.ValueKind switch
                 {
-                    JsonValueKind.String => json.GetString()!,
+                    JsonValueKind.String => SpacedJson.TextOf(json) ?? json.GetRawText(),
                     JsonValueKind.Null or JsonValueKind.Undefined => "",
                     _ => SpacedJson.Write(json),
                 };

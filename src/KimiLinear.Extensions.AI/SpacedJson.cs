@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 
@@ -14,8 +16,37 @@ internal static class SpacedJson
         return builder.ToString();
     }
 
+    /// <summary>Writes an object of members.</summary>
+    public static string Write(IEnumerable<KeyValuePair<string, JsonElement>> members)
+    {
+        StringBuilder builder = new("{");
+        foreach ((string name, JsonElement value) in members)
+        {
+            builder.Append(builder.Length > 1 ? ", " : "");
+            WriteString(name, builder);
+            builder.Append(": ");
+            Write(value, builder);
+        }
+
+        return builder.Append('}').ToString();
+    }
+
+    /// <summary>Returns a string's text, or <see langword="null"/> if it escapes half of a surrogate pair, which no text holds.</summary>
+    public static string? TextOf(JsonElement element)
+    {
+        try
+        {
+            return element.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
     private static void Write(JsonElement element, StringBuilder builder)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         switch (element.ValueKind)
         {
             case JsonValueKind.Object:
@@ -24,7 +55,7 @@ internal static class SpacedJson
                 foreach (JsonProperty property in element.EnumerateObject())
                 {
                     builder.Append(separator);
-                    WriteString(property.Name, builder);
+                    WriteName(property, builder);
                     builder.Append(": ");
                     Write(property.Value, builder);
                     separator = ", ";
@@ -44,12 +75,25 @@ internal static class SpacedJson
 
                 builder.Append(']');
                 break;
-            case JsonValueKind.String:
-                WriteString(element.GetString()!, builder);
+            case JsonValueKind.String when TextOf(element) is { } text:
+                WriteString(text, builder);
                 break;
             default:
                 builder.Append(element.GetRawText());
                 break;
+        }
+    }
+
+    // What no text can hold stays escaped as it came.
+    private static void WriteName(JsonProperty property, StringBuilder builder)
+    {
+        try
+        {
+            WriteString(property.Name, builder);
+        }
+        catch (InvalidOperationException)
+        {
+            builder.Append('"').Append(Encoding.UTF8.GetString(JsonMarshal.GetRawUtf8PropertyName(property))).Append('"');
         }
     }
 

@@ -67,10 +67,13 @@ public sealed class ConstrainedReplyTests(TinyModel tiny)
         Assert.Equal("{\"name\": \"Ann\", \"age\": 3, \"tags\": []}", response.Text);
     }
 
-    [Fact]
-    public async Task ResponseFormat_SchemaThatIsNone_IsRefusedByPlace()
+    [Theory]
+    [InlineData("""{"type": "colour"}""")]
+    [InlineData("""{"const": "\ud800"}""")]
+    [InlineData("""{"properties": {"\udc00": true}}""")]
+    public async Task ResponseFormat_SchemaThatIsNone_IsRefusedByPlace(string schema)
     {
-        ChatOptions options = new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(JsonElement.Parse("""{"type": "colour"}""")) };
+        ChatOptions options = new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(JsonElement.Parse(schema)) };
 
         ArgumentException exception = await Assert.ThrowsAsync<ArgumentException>(() => AskAsync(options));
 
@@ -220,6 +223,25 @@ public sealed class ConstrainedReplyTests(TinyModel tiny)
             hot.Seed = seed;
             yield return hot;
         }
+    }
+
+    // A model that is held to nothing may write such arguments, and the conversation must go on.
+    [Fact]
+    public async Task GetResponseAsync_HistoryThatEscapesHalfASurrogatePair_IsRead()
+    {
+        JsonElement half = JsonElement.Parse("""{"a\udc00": "\ud800"}""");
+        ChatMessage[] history =
+        [
+            new(ChatRole.User, Question),
+            new(ChatRole.Assistant, [new FunctionCallContent("1", "order", new Dictionary<string, object?> { ["x"] = half })]),
+            new(ChatRole.Tool, [new FunctionResultContent("1", half.EnumerateObject().First().Value)]),
+            new(ChatRole.User, Question),
+        ];
+
+        ChatResponse response = await tiny.Client.GetResponseAsync(
+            history, new ChatOptions { MaxOutputTokens = 2 }, TestContext.Current.CancellationToken);
+
+        Assert.NotNull(response.FinishReason);
     }
 
     private Task<ChatResponse> AskAsync(ChatOptions options) =>

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace KimiLinear.Sampling;
 
 /// <summary>A deterministic automaton over code points. State 0 is its start; from every state an end can be reached.</summary>
@@ -6,11 +8,16 @@ internal sealed class CodePointAutomaton
     private readonly IReadOnlyList<(CodePointSet On, int Target)>[] _transitions;
     private readonly bool[] _isEnd;
 
-    private CodePointAutomaton(IReadOnlyList<(CodePointSet On, int Target)>[] transitions, bool[] isEnd)
+    private CodePointAutomaton(
+        IReadOnlyList<(CodePointSet On, int Target)>[] transitions, bool[] isEnd, int exploredCount)
     {
         _transitions = transitions;
         _isEnd = isEnd;
+        ExploredCount = exploredCount;
     }
+
+    /// <summary>Gets the number of states that were looked at to make it; some were of no use.</summary>
+    public int ExploredCount { get; }
 
     /// <summary>Gets the number of states; 0 if no text fits.</summary>
     public int StateCount => _isEnd.Length;
@@ -20,6 +27,18 @@ internal sealed class CodePointAutomaton
 
     /// <summary>Tells whether the text may end in a state.</summary>
     public bool IsEnd(int state) => _isEnd[state];
+
+    /// <summary>Tells whether a whole text fits.</summary>
+    public bool Matches(string text)
+    {
+        int state = StateCount == 0 ? -1 : 0;
+        foreach (Rune rune in text.EnumerateRunes())
+        {
+            state = state < 0 ? state : Target(state, rune.Value);
+        }
+
+        return state >= 0 && IsEnd(state);
+    }
 
     /// <summary>Explores an automaton from its start and drops the states from which no end can be reached.</summary>
     /// <param name="start">The start.</param>
@@ -42,7 +61,7 @@ internal sealed class CodePointAutomaton
                 if (!numbers.TryGetValue(target, out int number))
                 {
                     number = states.Count;
-                    if (number == maxStates)
+                    if (number >= maxStates)
                     {
                         return null;
                     }
@@ -65,7 +84,7 @@ internal sealed class CodePointAutomaton
     {
         if (StateCount == 0 || other.StateCount == 0)
         {
-            return new CodePointAutomaton([], []);
+            return new CodePointAutomaton([], [], exploredCount: 0);
         }
 
         return Explore(
@@ -103,6 +122,19 @@ internal sealed class CodePointAutomaton
             maxStates);
     }
 
+    private int Target(int state, int codePoint)
+    {
+        foreach ((CodePointSet on, int target) in _transitions[state])
+        {
+            if (on.Contains(codePoint))
+            {
+                return target;
+            }
+        }
+
+        return -1;
+    }
+
     private static CodePointAutomaton Trim(List<(CodePointSet On, int Target)[]> transitions, bool[] isEnd)
     {
         bool[] isAlive = FindAlive(transitions, isEnd);
@@ -115,13 +147,14 @@ internal sealed class CodePointAutomaton
 
         if (!isAlive[0])
         {
-            return new CodePointAutomaton([], []);
+            return new CodePointAutomaton([], [], isEnd.Length);
         }
 
         int[] kept = [.. Enumerable.Range(0, isEnd.Length).Where(state => isAlive[state])];
         return new CodePointAutomaton(
             [.. kept.Select(state => Merge(transitions[state].Where(step => isAlive[step.Target]), numbers))],
-            [.. kept.Select(state => isEnd[state])]);
+            [.. kept.Select(state => isEnd[state])],
+            isEnd.Length);
     }
 
     private static bool[] FindAlive(List<(CodePointSet On, int Target)[]> transitions, bool[] isEnd)

@@ -68,15 +68,14 @@ internal sealed class CodePointSet
     /// <summary>Tells whether a code point is in the set.</summary>
     public bool Contains(int codePoint)
     {
-        foreach (CodePointRange range in Ranges)
+        int low = 0, high = Ranges.Count;
+        while (low < high)
         {
-            if (codePoint <= range.Last)
-            {
-                return codePoint >= range.First;
-            }
+            int middle = (low + high) / 2;
+            (low, high) = Ranges[middle].Last < codePoint ? (middle + 1, high) : (low, middle);
         }
 
-        return false;
+        return low < Ranges.Count && Ranges[low].First <= codePoint;
     }
 
     private static IEnumerable<CodePointRange> WithoutSurrogates(CodePointRange range)

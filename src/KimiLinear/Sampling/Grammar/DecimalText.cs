@@ -46,6 +46,20 @@ internal readonly record struct DecimalText(BigInteger Digits, int Exponent)
         return new DecimalText(digits, digits.IsZero ? 0 : exponent);
     }
 
+    /// <summary>Tells which number is greater: 1 for this one, -1 for the other, 0 for neither.</summary>
+    public int CompareTo(DecimalText other)
+    {
+        int fractionDigits = Math.Max(0, -Math.Min(Exponent, other.Exponent));
+        return InUnits(fractionDigits).Units.CompareTo(other.InUnits(fractionDigits).Units);
+    }
+
+    /// <summary>Tells whether the number is a whole number of steps, which are above 0.</summary>
+    public bool IsMultipleOf(DecimalText step)
+    {
+        int fractionDigits = Math.Max(0, -Math.Min(Exponent, step.Exponent));
+        return (InUnits(fractionDigits).Units % step.InUnits(fractionDigits).Units).IsZero;
+    }
+
     /// <summary>Returns the number in units of a decimal place, rounded down, and whether nothing was rounded.</summary>
     public (BigInteger Units, bool IsExact) InUnits(int fractionDigits)
     {

@@ -31,11 +31,9 @@ internal sealed class GrammarMachine
     {
         get
         {
-            // A node with its place in the table, and half a table of steps.
-            const int NodeBytes = 1200;
             lock (_lock)
             {
-                return _maskBytes + ((long)_nodes.Count * NodeBytes);
+                return _maskBytes + _nodes.ByteCount;
             }
         }
     }

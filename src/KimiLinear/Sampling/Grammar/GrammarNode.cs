@@ -26,11 +26,14 @@ internal sealed class GrammarNode(GrammarNodeKind kind, int id, bool isNullable)
     /// <summary>Gets the bytes, of <see cref="GrammarNodeKind.Bytes"/>.</summary>
     public ByteSet Set { get; init; }
 
-    /// <summary>Gets what comes first, is repeated, is chosen from, or has exceptions.</summary>
+    /// <summary>Gets what comes first, is repeated, or has exceptions.</summary>
     public GrammarNode First { get; init; } = null!;
 
-    /// <summary>Gets what comes second, or the rest of the choices.</summary>
+    /// <summary>Gets what comes second.</summary>
     public GrammarNode Second { get; init; } = null!;
+
+    /// <summary>Gets what is chosen from, in the order of ids; no choices themselves.</summary>
+    public GrammarNode[] Options { get; init; } = [];
 
     /// <summary>Gets the fewest repetitions.</summary>
     public int Minimum { get; init; }

@@ -15,7 +15,7 @@ internal enum GrammarNodeKind
     /// <summary>One node, then another; the first is no sequence itself.</summary>
     Sequence,
 
-    /// <summary>One node, or another; together a list in the order of ids whose items are no choices themselves.</summary>
+    /// <summary>One of several nodes.</summary>
     Choice,
 
     /// <summary>A node that matches no empty text, so many times.</summary>

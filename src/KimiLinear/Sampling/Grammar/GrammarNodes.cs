@@ -7,8 +7,12 @@ internal sealed class GrammarNodes
     /// <summary>The number of repetitions that stands for any number.</summary>
     public const int Unlimited = -1;
 
+    // A node with its place in the table, and half a table of steps.
+    private const int NodeBytes = 1200;
+
     private readonly Dictionary<Key, GrammarNode> _nodes = [];
     private readonly Dictionary<ByteSet, GrammarNode> _byteNodes = [];
+    private int _nextId;
 
     /// <summary>Initializes a new instance of the <see cref="GrammarNodes"/> class with the nodes every grammar has.</summary>
     public GrammarNodes()
@@ -21,8 +25,8 @@ internal sealed class GrammarNodes
         PlainCharacter = JsonCharacters.Spell(this, CodePointSet.All);
     }
 
-    /// <summary>Gets the number of nodes made.</summary>
-    public int Count { get; private set; }
+    /// <summary>Gets about how much memory the nodes take. Bytes.</summary>
+    public long ByteCount { get; private set; }
 
     public GrammarNode Nothing { get; }
 
@@ -71,26 +75,33 @@ internal sealed class GrammarNodes
     /// <summary>Returns the choice between nodes.</summary>
     public GrammarNode Either(IEnumerable<GrammarNode> options)
     {
-        SortedList<int, GrammarNode> sorted = [];
+        // Choices may have many thousands of options, so nothing here or below goes down their list one call deeper each.
+        HashSet<GrammarNode> distinct = [];
         foreach (GrammarNode option in options)
         {
-            GrammarNode rest = option;
-            for (; rest.Kind == GrammarNodeKind.Choice; rest = rest.Second)
+            if (option.Kind == GrammarNodeKind.Choice)
             {
-                sorted[rest.First.Id] = rest.First;
+                distinct.UnionWith(option.Options);
             }
-
-            sorted[rest.Id] = rest;
+            else
+            {
+                distinct.Add(option);
+            }
         }
 
-        sorted.Remove(Nothing.Id);
-        GrammarNode result = Nothing;
-        for (int i = sorted.Count - 1; i >= 0; i--)
+        distinct.Remove(Nothing);
+        if (distinct.Count < 2)
         {
-            result = Prepend(sorted.GetValueAtIndex(i), result);
+            return distinct.SingleOrDefault(Nothing);
         }
 
-        return result;
+        GrammarNode[] sorted = [.. distinct];
+        Array.Sort(sorted, static (left, right) => left.Id.CompareTo(right.Id));
+        return Get(new Key(GrammarNodeKind.Choice, 0, 0, Owner: new OptionList(sorted)), (key, id) =>
+        {
+            ByteCount += (long)sorted.Length * IntPtr.Size;
+            return new GrammarNode(key.Kind, id, sorted.Any(option => option.IsNullable)) { Options = sorted };
+        });
     }
 
     /// <summary>Returns repetitions of a node that matches no empty text.</summary>
@@ -157,7 +168,7 @@ internal sealed class GrammarNodes
     public GrammarNode Clamp(GrammarNode node, int tokenLength) => node.Clamped ??= node.Kind switch
     {
         GrammarNodeKind.Sequence => Then(Clamp(node.First, tokenLength), Clamp(node.Second, tokenLength)),
-        GrammarNodeKind.Choice => Either(Clamp(node.First, tokenLength), Clamp(node.Second, tokenLength)),
+        GrammarNodeKind.Choice => Either(node.Options.Select(option => Clamp(option, tokenLength))),
         GrammarNodeKind.Repeat => ClampCounts(node, (tokenLength / ShortestLength(node.First)) + 1),
         _ => node,
     };
@@ -168,7 +179,7 @@ internal sealed class GrammarNodes
         GrammarNodeKind.Bytes => node.Set,
         GrammarNodeKind.Sequence when node.First.IsNullable => FirstBytes(node.First).Union(FirstBytes(node.Second)),
         GrammarNodeKind.Sequence or GrammarNodeKind.Repeat or GrammarNodeKind.Except => FirstBytes(node.First),
-        GrammarNodeKind.Choice => FirstBytes(node.First).Union(FirstBytes(node.Second)),
+        GrammarNodeKind.Choice => node.Options.Aggregate(default(ByteSet), (set, option) => set.Union(FirstBytes(option))),
         GrammarNodeKind.Rule => FirstBytes(Expand(node)),
         _ => default,
     };
@@ -183,7 +194,7 @@ internal sealed class GrammarNodes
     {
         GrammarNodeKind.Bytes => 1,
         GrammarNodeKind.Sequence => ShortestLength(node.First) + ShortestLength(node.Second),
-        GrammarNodeKind.Choice => Math.Min(ShortestLength(node.First), ShortestLength(node.Second)),
+        GrammarNodeKind.Choice => node.Options.Min(ShortestLength),
         GrammarNodeKind.Rule => node.IsNullable ? 0 : 1,
         _ => 0,
     };
@@ -198,7 +209,7 @@ internal sealed class GrammarNodes
                 GrammarNode next = Then(Step(node.First, value), node.Second);
                 return node.First.IsNullable ? Either(next, Step(node.Second, value)) : next;
             case GrammarNodeKind.Choice:
-                return DeriveChoice(node, value);
+                return Either(node.Options.Select(option => Step(option, value)));
             case GrammarNodeKind.Repeat:
                 int minimum = Math.Max(node.Minimum - 1, 0), maximum = node.Maximum < 0 ? Unlimited : node.Maximum - 1;
                 return Then(Step(node.First, value), Repeat(node.First, minimum, maximum));
@@ -211,32 +222,6 @@ internal sealed class GrammarNodes
         }
     }
 
-    private GrammarNode DeriveChoice(GrammarNode node, byte value)
-    {
-        List<GrammarNode> steps = [];
-        for (; node.Kind == GrammarNodeKind.Choice; node = node.Second)
-        {
-            AddTo(steps, Step(node.First, value));
-        }
-
-        AddTo(steps, Step(node, value));
-        return steps.Count == 1 ? steps[0] : Either(steps);
-
-        void AddTo(List<GrammarNode> steps, GrammarNode step)
-        {
-            if (step != Nothing)
-            {
-                steps.Add(step);
-            }
-        }
-    }
-
-    private GrammarNode Prepend(GrammarNode first, GrammarNode rest) => rest.Kind == GrammarNodeKind.Nothing
-        ? first
-        : Get(
-            new Key(GrammarNodeKind.Choice, first.Id, rest.Id),
-            (key, id) => new GrammarNode(key.Kind, id, first.IsNullable || rest.IsNullable) { First = first, Second = rest });
-
     private GrammarNode Get(Key key, Func<Key, int, GrammarNode> create)
     {
         if (!_nodes.TryGetValue(key, out GrammarNode? node))
@@ -248,7 +233,35 @@ internal sealed class GrammarNodes
         return node;
     }
 
-    private int NextId() => Count++;
+    private int NextId()
+    {
+        ByteCount += NodeBytes;
+        return _nextId++;
+    }
 
     private readonly record struct Key(GrammarNodeKind Kind, int A, int B, int C = 0, object? Owner = null);
+
+    /// <summary>The options of a choice, compared one by one.</summary>
+    private sealed class OptionList(GrammarNode[] options) : IEquatable<OptionList>
+    {
+        private readonly GrammarNode[] _options = options;
+        private readonly int _hash = Hash(options);
+
+        public bool Equals(OptionList? other) => other is not null && _options.AsSpan().SequenceEqual(other._options);
+
+        public override bool Equals(object? obj) => Equals(obj as OptionList);
+
+        public override int GetHashCode() => _hash;
+
+        private static int Hash(GrammarNode[] options)
+        {
+            HashCode hash = default;
+            foreach (GrammarNode option in options)
+            {
+                hash.Add(option.Id);
+            }
+
+            return hash.ToHashCode();
+        }
+    }
 }

@@ -7,7 +7,11 @@ internal sealed class PatternCompiler
 {
     private const int MaxParts = 20_000;
 
+    // Of parts with ranges, where a pattern has many of both: some hundred milliseconds of work.
+    private const long MaxComparisons = 10_000_000;
+
     private readonly List<List<(StepKind Kind, CodePointSet? On, int Target)>> _steps = [];
+    private long _comparisonCount;
 
     private enum StepKind
     {
@@ -120,11 +124,15 @@ internal sealed class PatternCompiler
         return true;
     }
 
-    private CodePointAutomaton? Determine(int start, int end, int maxStates) => CodePointAutomaton.Explore(
-        new StateSet(Close([start], isStart: true, isEnd: false), IsStart: true),
-        set => Close(set.States, set.IsStart, isEnd: true).Contains(end),
-        Next,
-        maxStates);
+    private CodePointAutomaton? Determine(int start, int end, int maxStates)
+    {
+        CodePointAutomaton? automaton = CodePointAutomaton.Explore(
+            new StateSet(Close([start], isStart: true, isEnd: false), IsStart: true),
+            set => Close(set.States, set.IsStart, isEnd: true).Contains(end),
+            Next,
+            maxStates);
+        return _comparisonCount > MaxComparisons ? null : automaton;
+    }
 
     private IEnumerable<(CodePointSet On, StateSet Target)> Next(StateSet set)
     {
@@ -139,30 +147,47 @@ internal sealed class PatternCompiler
             .. steps.SelectMany(step => step.On.Ranges).SelectMany(range => new[] { range.First, range.Last + 1 })
                 .Distinct().Order(),
         ];
+        _comparisonCount += (long)steps.Length * cuts.Length;
+        if (_comparisonCount > MaxComparisons)
+        {
+            return [];
+        }
 
-        Dictionary<StateSet, List<CodePointRange>> targets = [];
+        List<int> targets = [];
+        HashSet<int> distinct = [];
+        Dictionary<StateSet, List<CodePointRange>> reached = [];
         for (int i = 0; i + 1 < cuts.Length; i++)
         {
-            int[] reached = [.. steps.Where(step => step.On.Contains(cuts[i])).Select(step => step.Target).Distinct()];
-            if (reached.Length > 0)
+            targets.Clear();
+            distinct.Clear();
+            foreach ((CodePointSet on, int target) in steps)
             {
-                StateSet target = new(Close(reached, isStart: false, isEnd: false), IsStart: false);
-                if (!targets.TryGetValue(target, out List<CodePointRange>? ranges))
+                if (on.Contains(cuts[i]) && distinct.Add(target))
                 {
-                    targets.Add(target, ranges = []);
+                    targets.Add(target);
+                }
+            }
+
+            StateSet states = new([.. targets], IsStart: false);
+            if (targets.Count > 0)
+            {
+                if (!reached.TryGetValue(states, out List<CodePointRange>? ranges))
+                {
+                    reached.Add(states, ranges = []);
                 }
 
                 ranges.Add(new CodePointRange(cuts[i], cuts[i + 1] - 1));
             }
         }
 
-        return targets.Select(pair => (CodePointSet.Of(pair.Value), pair.Key));
+        return reached.GroupBy(pair => pair.Key with { States = Close(pair.Key.States, isStart: false, isEnd: false) })
+            .Select(target => (CodePointSet.Of(target.SelectMany(pair => pair.Value)), target.Key));
     }
 
     // All states that are reached without a code point, ascending.
     private int[] Close(IEnumerable<int> states, bool isStart, bool isEnd)
     {
-        SortedSet<int> closed = [.. states];
+        HashSet<int> closed = [.. states];
         Stack<int> pending = new(closed);
         while (pending.TryPop(out int state))
         {
@@ -176,7 +201,9 @@ internal sealed class PatternCompiler
             }
         }
 
-        return [.. closed];
+        int[] sorted = [.. closed];
+        Array.Sort(sorted);
+        return sorted;
     }
 
     private int AddState()

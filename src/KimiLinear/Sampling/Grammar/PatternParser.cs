@@ -172,14 +172,15 @@ internal sealed class PatternParser
             _position++;
         }
 
+        // A count too large for an int is a count all the same.
         bool isRead = int.TryParse(_pattern.AsSpan(start.._position), CultureInfo.InvariantCulture, out number);
-        return isRead && number > MaxCount ? throw Unsupported() : isRead;
+        return number > MaxCount || (!isRead && _position > start) ? throw Unsupported() : isRead;
     }
 
     private CodePointSet ReadClass()
     {
         bool isNegated = TryTake('^');
-        CodePointSet set = CodePointSet.Of();
+        List<CodePointRange> ranges = [];
         while (!TryTake(']'))
         {
             CodePointSet first = ReadClassItem();
@@ -196,9 +197,10 @@ internal sealed class PatternParser
                 first = CodePointSet.Of(new CodePointRange(first.Ranges[0].First, last.Ranges[0].First));
             }
 
-            set = set.Union(first);
+            ranges.AddRange(first.Ranges);
         }
 
+        CodePointSet set = CodePointSet.Of(ranges);
         return isNegated ? set.Complement() : set;
     }
 

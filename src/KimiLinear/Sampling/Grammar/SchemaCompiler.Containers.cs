@@ -8,12 +8,13 @@ internal sealed partial class SchemaCompiler
     private ObjectRule ObjectOf(List<SchemaPart> parts)
     {
         HashSet<string> required = [.. parts.SelectMany(Required)];
-        string[] names = [.. parts.SelectMany(Names).Concat(parts.SelectMany(Required)).Distinct()];
+        Dictionary<string, JsonElement>[] named = [.. parts.Select(Properties)];
+        string[] names = [.. named.SelectMany(schemas => schemas.Keys).Concat(parts.SelectMany(Required)).Distinct()];
         ObjectProperty[] properties =
         [
             .. names.Select(name => new ObjectProperty(
                 KeyOf(name),
-                RuleOf([.. parts.Select(part => Property(part, name)).OfType<SchemaPart>()]),
+                RuleOf([.. parts.Zip(named, (part, schemas) => Property(part, schemas, name)).OfType<SchemaPart>()]),
                 required.Contains(name))),
         ];
         ByteTrie taken = new();
@@ -23,7 +24,8 @@ internal sealed partial class SchemaCompiler
         }
 
         GrammarRule? others = OthersOf(parts);
-        ReportObject(parts, properties, others);
+        bool isEvaluated = others is not null || required.IsSubsetOf(named.SelectMany(schemas => schemas.Keys));
+        ReportObject(parts, properties, others, isEvaluated);
         return Register(new ObjectRule(properties, others, taken));
     }
 
@@ -38,7 +40,7 @@ internal sealed partial class SchemaCompiler
         return isOpen && !isClosed ? RuleOf(additional) : null;
     }
 
-    private void ReportObject(List<SchemaPart> parts, ObjectProperty[] properties, GrammarRule? others)
+    private void ReportObject(List<SchemaPart> parts, ObjectProperty[] properties, GrammarRule? others, bool isEvaluated)
     {
         foreach (SchemaPart part in parts)
         {
@@ -49,8 +51,9 @@ internal sealed partial class SchemaCompiler
                     "properties" or "required" or "additionalProperties" => true,
                     "minProperties" => part.Count(keyword) <= properties.Count(property => property.IsRequired),
                     "maxProperties" => others is null && part.Count(keyword) >= properties.Length,
-                    "unevaluatedProperties" => part.Parent is null && part.TryGet(keyword, out JsonElement value)
-                        && value.ValueKind is JsonValueKind.True or JsonValueKind.False,
+                    "unevaluatedProperties" => part.TryGet(keyword, out JsonElement value)
+                        && (value.ValueKind == JsonValueKind.True
+                            || (value.ValueKind == JsonValueKind.False && isEvaluated && HoldsAlone(part, parts))),
                     _ => false,
                 };
                 if (!isEnforced)
@@ -60,6 +63,10 @@ internal sealed partial class SchemaCompiler
             }
         }
     }
+
+    // Whether all that holds for a value does so because one schema does, which so knows of all properties.
+    private static bool HoldsAlone(SchemaPart part, List<SchemaPart> parts) =>
+        part.Parent is null && parts.TrueForAll(other => other.IsWithin(part));
 
     private ArrayRule ArrayOf(List<SchemaPart> parts)
     {
@@ -93,18 +100,23 @@ internal sealed partial class SchemaCompiler
         return Register(new ArrayRule(first, rest, minimum, maximum));
     }
 
-    private static IEnumerable<string> Names(SchemaPart part) => Properties(part).Select(property => property.Name);
-
-    private static JsonElement.ObjectEnumerator Properties(SchemaPart part)
+    private static Dictionary<string, JsonElement> Properties(SchemaPart part)
     {
-        if (!part.TryGet("properties", out JsonElement properties))
+        Dictionary<string, JsonElement> schemas = [];
+        if (part.TryGet("properties", out JsonElement properties))
         {
-            return default;
+            if (properties.ValueKind != JsonValueKind.Object)
+            {
+                throw part.Error("properties", "must be an object of schemas");
+            }
+
+            foreach (JsonProperty property in properties.EnumerateObject())
+            {
+                schemas[property.Name] = property.Value;
+            }
         }
 
-        return properties.ValueKind == JsonValueKind.Object
-            ? properties.EnumerateObject()
-            : throw part.Error("properties", "must be an object of schemas");
+        return schemas;
     }
 
     private static IEnumerable<string> Required(SchemaPart part)
@@ -122,13 +134,11 @@ internal sealed partial class SchemaCompiler
             : throw part.Error("required", "must be an array of names");
     }
 
-    // What a schema says about the property of a name, if anything.
-    private static SchemaPart? Property(SchemaPart part, string name)
-    {
-        bool isNamed = part.TryGet("properties", out JsonElement properties)
-            && properties.TryGetProperty(name, out properties);
-        return isNamed ? part.Child(properties, "properties", name) : Additional(part);
-    }
+    // What a schema says about the property of a name, if anything. One that its patterns may name is none of the others.
+    private static SchemaPart? Property(SchemaPart part, Dictionary<string, JsonElement> named, string name) =>
+        named.TryGetValue(name, out JsonElement schema) ? part.Child(schema, "properties", name)
+        : part.Has("patternProperties") ? null
+        : Additional(part);
 
     private static SchemaPart? Additional(SchemaPart part) =>
         part.TryGet("additionalProperties", out JsonElement schema) ? part.Child(schema, "additionalProperties") : null;

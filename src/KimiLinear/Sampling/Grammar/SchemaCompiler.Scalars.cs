@@ -6,8 +6,10 @@ namespace KimiLinear.Sampling;
 /// <content>Strings and numbers.</content>
 internal sealed partial class SchemaCompiler
 {
-    // A state takes a few hundred bytes and a few microseconds to make.
+    // A state takes a few hundred bytes and a few microseconds to make: of one automaton, and of all of a schema.
     private const int MaxAutomatonStates = 20_000;
+    private const int MaxSchemaStates = 100_000;
+    private const string PatternReason = "it uses what is not supported, or is too large";
 
     // As many as float64 holds faithfully, and as fit an Int64.
     private const int SignificantDigits = 15;
@@ -15,6 +17,10 @@ internal sealed partial class SchemaCompiler
 
     // An automaton of numbers keeps a bit for each length.
     private const int MaxDigits = 60;
+
+    private readonly Dictionary<string, CodePointAutomaton?> _patterns = [];
+    private readonly Dictionary<DecimalRange, CodePointAutomaton?> _ranges = [];
+    private int _statesLeft = MaxSchemaStates;
 
     private GrammarRule StringOf(List<SchemaPart> parts)
     {
@@ -25,8 +31,7 @@ internal sealed partial class SchemaCompiler
         {
             if (part.Text("pattern") is { } pattern)
             {
-                CodePointAutomaton? added = PatternCompiler.TryCompile(pattern, MaxAutomatonStates);
-                text = And(text, added, part, "pattern", "it uses what is not supported, or is too large");
+                text = And(text, AutomatonOf(pattern), part, "pattern", PatternReason);
             }
 
             if (part.Text("format") is { } format)
@@ -41,7 +46,7 @@ internal sealed partial class SchemaCompiler
             return Register(new StringRule(minimum, maximum));
         }
 
-        CodePointAutomaton? bounded = text.WithLength(minimum, maximum, MaxAutomatonStates);
+        CodePointAutomaton? bounded = Explore(limit => text.WithLength(minimum, maximum, limit));
         if (bounded is null)
         {
             ReportEach(parts, ["minLength", "maxLength"], "it is too large together with a pattern");
@@ -53,13 +58,45 @@ internal sealed partial class SchemaCompiler
     private CodePointAutomaton? And(
         CodePointAutomaton? text, CodePointAutomaton? added, SchemaPart part, string keyword, string reason)
     {
-        CodePointAutomaton? both = added is null ? null : text is null ? added : text.Intersect(added, MaxAutomatonStates);
+        CodePointAutomaton? both =
+            added is null ? null : text is null ? added : Explore(limit => text.Intersect(added, limit));
         if (both is null)
         {
             _report.Add(part, keyword, reason);
         }
 
         return both ?? text;
+    }
+
+    private CodePointAutomaton? AutomatonOf(string pattern)
+    {
+        if (!_patterns.TryGetValue(pattern, out CodePointAutomaton? automaton))
+        {
+            automaton = Explore(limit => PatternCompiler.TryCompile(pattern, limit));
+            _patterns.Add(pattern, automaton);
+        }
+
+        return automaton;
+    }
+
+    private CodePointAutomaton? AutomatonOf(DecimalRange range)
+    {
+        if (!_ranges.TryGetValue(range, out CodePointAutomaton? automaton))
+        {
+            automaton = Explore(range.ToAutomaton);
+            _ranges.Add(range, automaton);
+        }
+
+        return automaton;
+    }
+
+    // Null where the automaton, or all of the schema together, would have too many states.
+    private CodePointAutomaton? Explore(Func<int, CodePointAutomaton?> make)
+    {
+        int limit = Math.Min(MaxAutomatonStates, _statesLeft);
+        CodePointAutomaton? made = make(limit);
+        _statesLeft = Math.Max(0, _statesLeft - (made?.ExploredCount ?? limit));
+        return made;
     }
 
     private GrammarRule NumberOf(List<SchemaPart> parts, bool isInteger)
@@ -71,7 +108,7 @@ internal sealed partial class SchemaCompiler
         }
 
         List<DecimalText> steps = [.. parts.Select(Step).OfType<DecimalText>()];
-        CodePointAutomaton? digits = RangeOf(parts, isInteger, steps).ToAutomaton(MaxAutomatonStates);
+        CodePointAutomaton? digits = AutomatonOf(RangeOf(parts, isInteger, steps));
         if (digits is null)
         {
             ReportEach(parts, ["multipleOf"], "its digits are too many");

@@ -18,8 +18,12 @@ internal sealed partial class SchemaCompiler
             }
         }
 
-        bool[] isKept = [.. fitting.Select(value => !IsScalar(value) || Accepts(parts, value))];
-        JsonElement[] kept = [.. fitting.Where((_, index) => isKept[index])];
+        JsonElement[] kept =
+        [
+            .. KeepOf(fitting, JsonValueKind.String, parts, TextTest),
+            .. KeepOf(fitting, JsonValueKind.Number, parts, NumberTest),
+            .. fitting.Where(value => value.ValueKind is not (JsonValueKind.String or JsonValueKind.Number)),
+        ];
         if (kept.Length == 0)
         {
             _contradiction ??= parts[0].Pointer;
@@ -41,32 +45,6 @@ internal sealed partial class SchemaCompiler
                 _report.Add(part, keyword, reason);
             }
         }
-    }
-
-    // The other keywords are compiled by themselves, and what they accept is kept.
-    private bool Accepts(List<SchemaPart> parts, JsonElement value)
-    {
-        SchemaTypes type = SchemaKeywords.TypeOfValue(value);
-        SchemaTypes kind = (type & SchemaTypes.Number) != 0 ? SchemaTypes.Number : type;
-        if (kind is SchemaTypes.Boolean or SchemaTypes.Null || !parts.Any(part => SchemaKeywords.About(part, kind).Any()))
-        {
-            return true;
-        }
-
-        GrammarRule rule = kind == SchemaTypes.String ? StringOf(parts) : NumberOf(parts, isInteger: false);
-        if (rule.Height == GrammarRule.Impossible)
-        {
-            return false;
-        }
-
-        GrammarNodes nodes = new();
-        GrammarNode node = nodes.Of(rule);
-        foreach (byte part in Spell(value))
-        {
-            node = nodes.Step(node, part);
-        }
-
-        return node.IsNullable;
     }
 
     private GrammarRule Exactly(JsonElement value)

@@ -12,11 +12,18 @@ internal sealed partial class SchemaCompiler
     // Beyond this a schema multiplies alternatives without end in sight.
     private const int MaxRules = 20_000;
 
+    // Of all kinds together, those of listed objects and arrays too.
+    private const int MaxAllRules = 100_000;
+
+    // Schemas are walked by calls inside calls, which a thread's stack must hold.
+    private const int MaxSchemaDepth = 500;
+
     private static readonly string[] ChoiceKeywords = ["anyOf", "oneOf"];
     private static readonly string[] UnsupportedKeywords = ["not", "if", "$dynamicRef", "$recursiveRef"];
 
     private readonly JsonGrammarOptions _options;
     private readonly SchemaReferences _references;
+    private readonly SchemaOverlap _overlap;
     private readonly SchemaReport _report;
     private readonly Dictionary<string, ChoiceRule> _rules = [];
     private readonly Queue<(ChoiceRule Rule, IReadOnlyList<SchemaPart> Parts)> _pending = [];
@@ -27,6 +34,7 @@ internal sealed partial class SchemaCompiler
     {
         _options = options;
         _references = new SchemaReferences(root);
+        _overlap = new SchemaOverlap(_references);
         _report = new SchemaReport(options.IsStrict);
     }
 
@@ -39,7 +47,7 @@ internal sealed partial class SchemaCompiler
     public static CompiledSchema Compile(JsonElement schema, JsonGrammarOptions options, bool isObject)
     {
         SchemaPart root = new(SchemaPart.RequireSchema(schema, "#"), "#");
-        RequireText(schema);
+        RequireText(schema, MaxSchemaDepth);
         SchemaCompiler compiler = new(schema, options);
         List<SchemaPart> parts = [root];
         if (isObject)
@@ -86,6 +94,12 @@ internal sealed partial class SchemaCompiler
     private TRule Register<TRule>(TRule rule)
         where TRule : GrammarRule
     {
+        if (_allRules.Count == MaxAllRules)
+        {
+            throw new NotSupportedException(
+                $"The schema needs more than {MaxAllRules} rules. List fewer objects and arrays in enum and const.");
+        }
+
         _allRules.Add(rule);
         return rule;
     }
@@ -168,7 +182,7 @@ internal sealed partial class SchemaCompiler
             throw part.Error(keyword, "must have at least one schema");
         }
 
-        if (keyword == "oneOf" && !new SchemaOverlap(_references).AreDisjoint(branches))
+        if (keyword == "oneOf" && !_overlap.AreDisjoint(branches, parts))
         {
             _report.Add(part, keyword, "its schemas may overlap, so that it is taken as anyOf");
         }
@@ -262,19 +276,24 @@ internal sealed partial class SchemaCompiler
         return false;
     }
 
-    private static void RequireText(JsonElement element)
+    private static void RequireText(JsonElement element, int depth)
     {
+        if (depth == 0)
+        {
+            throw new NotSupportedException($"The schema is nested more than {MaxSchemaDepth} deep.");
+        }
+
         try
         {
             foreach (JsonProperty property in element.ValueKind == JsonValueKind.Object ? element.EnumerateObject() : default)
             {
                 _ = property.Name;
-                RequireText(property.Value);
+                RequireText(property.Value, depth - 1);
             }
 
             foreach (JsonElement item in element.ValueKind == JsonValueKind.Array ? element.EnumerateArray() : default)
             {
-                RequireText(item);
+                RequireText(item, depth - 1);
             }
 
             _ = element.ValueKind == JsonValueKind.String ? element.GetString() : null;

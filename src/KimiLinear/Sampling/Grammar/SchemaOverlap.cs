@@ -10,16 +10,27 @@ internal sealed class SchemaOverlap(SchemaReferences references)
     // Deeper differences are not looked for.
     private const int MaxDepth = 8;
 
+    // Properties of properties multiply, and so do pairs of very many schemas; what is left after so many is not looked at.
+    private int _comparisonsLeft = 200_000;
+
     /// <summary>Tells whether no value fits two of the schemas.</summary>
-    public bool AreDisjoint(IReadOnlyList<SchemaPart> schemas)
+    /// <param name="schemas">The schemas.</param>
+    /// <param name="common">What holds beside each of them.</param>
+    public bool AreDisjoint(IReadOnlyList<SchemaPart> schemas, IReadOnlyList<SchemaPart> common)
     {
-        List<SchemaPart>[] all = [.. schemas.Select(schema => Gather([schema], MaxDepth))];
+        List<SchemaPart>[] all = [.. schemas.Select(schema => Gather([schema, .. common], MaxDepth))];
         return Enumerable.Range(0, all.Length)
             .All(left => Enumerable.Range(0, left).All(right => AreDisjoint(all[left], all[right], MaxDepth)));
     }
 
     private bool AreDisjoint(List<SchemaPart> left, List<SchemaPart> right, int depth)
     {
+        if (_comparisonsLeft == 0)
+        {
+            return false;
+        }
+
+        _comparisonsLeft--;
         SchemaTypes common = Types(left) & Types(right);
         if (common == SchemaTypes.None)
         {

@@ -25,6 +25,18 @@ internal sealed record SchemaPart(JsonElement Element, string Pointer, SchemaPar
     /// <summary>Tells whether there is such a keyword.</summary>
     public bool Has(string keyword) => TryGet(keyword, out _);
 
+    /// <summary>Tells whether this schema holds for a value because another does.</summary>
+    public bool IsWithin(SchemaPart other)
+    {
+        SchemaPart? part = this;
+        while (part is not null && part.Pointer != other.Pointer)
+        {
+            part = part.Parent;
+        }
+
+        return part is not null;
+    }
+
     /// <summary>Returns a schema inside this one.</summary>
     public SchemaPart Child(JsonElement element, params ReadOnlySpan<string> path)
     {

@@ -13,9 +13,7 @@ internal sealed class SchemaReferences(JsonElement root)
     public SchemaPart Resolve(SchemaPart part)
     {
         string reference = part.Text("$ref")!;
-        string? id = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("$id", out JsonElement value)
-            ? value.GetString()?.TrimEnd('#')
-            : null;
+        string? id = new SchemaPart(root, "#").Text("$id")?.TrimEnd('#');
         string fragment = id is { Length: > 0 } && reference.StartsWith(id, StringComparison.Ordinal)
             ? reference[id.Length..]
             : reference;

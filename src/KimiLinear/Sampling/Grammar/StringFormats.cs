@@ -20,25 +20,33 @@ internal static class StringFormats
     private const string LeapYear = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)";
     private const string Date = $"(?:{Year}-{Day}|{LeapYear}-02-29)";
 
-    private const string Atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,32}";
-    private const string Label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?";
+    // A local part of at most 64 characters, and a domain of at most 255: four labels of 63.
+    private const string Atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
+    private const string Label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+    private const string EmailLength = "^[^@]{1,64}@";
 
     // RFC 3986 without literal IP addresses in brackets.
+    private const string Port = "(?:[0-9]{1,4}|[1-5][0-9]{4}|6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5]))))";
     private const string Escaped = "%[0-9A-Fa-f]{2}";
     private const string PathCharacter = $"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|{Escaped})";
     private const string Authority = $"(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|{Escaped})*@)?"
-        + $"(?:[A-Za-z0-9._~!$&'()*+,;=-]|{Escaped})+(?::[0-9]{{1,4}})?";
+        + $"(?:[A-Za-z0-9._~!$&'()*+,;=-]|{Escaped})+(?::{Port})?";
 
     private const string Path = $"(?://{Authority}(?:/{PathCharacter}*)*|/?{PathCharacter}+(?:/{PathCharacter}*)*)";
-    private const string Uri = $"[A-Za-z][A-Za-z0-9+.-]{{1,20}}:{Path}"
+    private const string Uri = $"(?:[A-Za-z][A-Za-z0-9+.-]{{1,20}}:{Path}|file://(?:/{PathCharacter}*)+)"
         + $"(?:\\?(?:{PathCharacter}|[/?])*)?(?:#(?:{PathCharacter}|[/?])*)?";
+
+    private static readonly string Email = Whole($"{Atom}(?:\\.{Atom})*@{Label}(?:\\.{Label}){{1,3}}");
 
     /// <summary>Returns the automaton of a format, or <see langword="null"/> if the format is not enforced.</summary>
     /// <param name="format">The format's name.</param>
     /// <param name="isLocalTime">Whether a time is written without an offset.</param>
     public static CodePointAutomaton? Find(string format, bool isLocalTime) => PatternOf(format, isLocalTime) is { } pattern
-        ? Automata.GetOrAdd(pattern, static key => PatternCompiler.TryCompile(key, int.MaxValue)!)
+        ? Automata.GetOrAdd(pattern, static key => Compile(key))
         : null;
+
+    /// <summary>Tells whether the automaton of a format takes all that has the format, and not a part only.</summary>
+    public static bool IsWhole(string format) => format is "date" or "uuid";
 
     private static string? PatternOf(string format, bool isLocalTime) => format switch
     {
@@ -46,10 +54,18 @@ internal static class StringFormats
         "time" => Whole(isLocalTime ? LocalTime : LocalTime + Offset),
         "date-time" => Whole($"{Date}T{LocalTime}{Offset}"),
         "uuid" => Whole("[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"),
-        "email" => Whole($"{Atom}(?:\\.{Atom})?@{Label}(?:\\.{Label}){{1,3}}"),
+        "email" => Email,
         "uri" => Whole(Uri),
         _ => null,
     };
+
+    private static CodePointAutomaton Compile(string pattern)
+    {
+        CodePointAutomaton automaton = PatternCompiler.TryCompile(pattern, int.MaxValue)!;
+        return pattern == Email
+            ? automaton.Intersect(PatternCompiler.TryCompile(EmailLength, int.MaxValue)!, int.MaxValue)!
+            : automaton;
+    }
 
     private static string Whole(string pattern) => $"^(?:{pattern})$";
 }

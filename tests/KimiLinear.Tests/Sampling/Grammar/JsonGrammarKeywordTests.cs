@@ -1,0 +1,91 @@
+using System.Text;
+using System.Text.Json;
+using KimiLinear.Sampling;
+using Xunit;
+
+namespace KimiLinear.Tests.Sampling;
+
+/// <summary>Keywords that meet: each keeps its meaning beside the others.</summary>
+public sealed class JsonGrammarKeywordTests
+{
+    // Listed numbers are written as they are listed, whatever the limits of numbers that are not.
+    [Theory]
+    [InlineData("""{"enum": [1e2, 7], "minimum": 8}""", "1e2", true)]
+    [InlineData("""{"enum": [1e2, 7], "minimum": 8}""", "7", false)]
+    [InlineData("""{"type": "integer", "enum": [1234567890123456789, 5], "minimum": 5}""", "1234567890123456789", true)]
+    [InlineData("""{"const": 1.0, "multipleOf": 1}""", "1.0", true)]
+    [InlineData("""{"enum": [0.30, 0.31], "multipleOf": 0.1}""", "0.30", true)]
+    [InlineData("""{"enum": [0.30, 0.31], "multipleOf": 0.1}""", "0.31", false)]
+    [InlineData("""{"const": 0.12345678901234567890, "exclusiveMaximum": 1e5}""", "0.12345678901234567890", true)]
+    [InlineData("""{"enum": [3, 3.000, 4], "exclusiveMinimum": 3}""", "3.000", false)]
+    [InlineData("""{"enum": ["2020-02-29", "2021-02-29"], "format": "date"}""", "\"2021-02-29\"", false)]
+    [InlineData("""{"enum": ["ab", "😀", "abc"], "maxLength": 1, "pattern": "[^a]"}""", "\"😀\"", true)]
+    [InlineData("""{"enum": ["ab", "😀", "abc"], "minLength": 3, "pattern": "^[a-c]+$"}""", "\"ab\"", false)]
+    [InlineData("""{"enum": ["ab", "😀", "abc"], "minLength": 3, "pattern": "^[a-c]+$"}""", "\"abc\"", true)]
+    public void Compile_ListedValuesBesideOtherKeywords_AreThoseThatFit(string schema, string text, bool isAccepted) =>
+        Assert.Equal(isAccepted, Accepts(schema, text));
+
+    [Fact]
+    public void Compile_ListedValueOfAFormatKnownInPart_IsKeptAndReported()
+    {
+        const string Schema = """{"enum": ["https://[::1]/", "https://example.com/"], "format": "uri"}""";
+
+        Assert.True(Accepts(Schema, "\"https://[::1]/\""));
+        Assert.Contains("https://[::1]/", Assert.Single(Compile(Schema).UnenforcedKeywords).Reason, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("email", "john.q.public@example.com", true)]
+    [InlineData("email", "a@b", false)]
+    [InlineData("email", "a..b@example.com", false)]
+    [InlineData("email", "a@subdomain-with-a-name-of-more-than-32-letters.example.com", true)]
+    [InlineData("uri", "file:///etc/hosts", true)]
+    [InlineData("uri", "http://localhost:50051/", true)]
+    [InlineData("uri", "http://localhost:65536/", false)]
+    [InlineData("uri", "https:///x", false)]
+    public void Compile_FormatKnownInPart_TakesTheUsualForms(string format, string text, bool isAccepted) =>
+        Assert.Equal(isAccepted, Accepts($$"""{"type": "string", "format": "{{format}}"}""", $"\"{text}\""));
+
+    [Fact]
+    public void Compile_EmailWithALongLocalPart_TakesSixtyFourCharacters()
+    {
+        const string Schema = """{"type": "string", "format": "email"}""";
+
+        Assert.True(Accepts(Schema, $"\"{new string('a', 31)}.{new string('b', 32)}@example.com\""));
+        Assert.False(Accepts(Schema, $"\"{new string('a', 32)}.{new string('b', 32)}@example.com\""));
+    }
+
+    // What is beside the alternatives holds for each of them, and may be what keeps them apart.
+    [Theory]
+    [InlineData("""{"type": "object", "required": ["kind"], "oneOf": [{"properties": {"kind": {"const": "a"}}}, {"properties": {"kind": {"const": "b"}}}]}""")]
+    [InlineData("""{"type": "object", "oneOf": [{"properties": {"k": {"const": 1}}, "required": ["k"]}, {"properties": {"k": {"const": 2}}, "required": ["k"]}]}""")]
+    [InlineData("""{"type": "string", "oneOf": [{"enum": ["a", 1]}, {"enum": ["b", 1]}]}""")]
+    [InlineData("""{"type": "object", "properties": {"a": {}}, "required": ["a"], "unevaluatedProperties": false}""")]
+    [InlineData("""{"allOf": [{"properties": {"a": {}}, "required": ["a"]}], "properties": {"b": {}}, "unevaluatedProperties": false}""")]
+    public void Compile_WhatTheRestSeesTo_IsEnforced(string schema) => Assert.Empty(Compile(schema).UnenforcedKeywords);
+
+    // Replies to these may be wrong, which must be said.
+    [Theory]
+    [InlineData("""{"type": "object", "required": ["a"], "unevaluatedProperties": false}""", "unevaluatedProperties")]
+    [InlineData("""{"allOf": [{"properties": {"x": {"properties": {"a": {}}, "unevaluatedProperties": false}}}, {"properties": {"x": {"properties": {"b": {}}}}}]}""", "unevaluatedProperties")]
+    [InlineData("""{"patternProperties": {"^x-": {"type": "integer"}}, "required": ["x-a"], "additionalProperties": false}""", "patternProperties")]
+    [InlineData("""{"type": "string", "pattern": "^a{9999999999}$"}""", "pattern")]
+    public void Compile_WhatIsLeftOpen_IsReported(string schema, string keyword) =>
+        Assert.Equal(keyword, Assert.Single(Compile(schema).UnenforcedKeywords).Keyword);
+
+    [Fact]
+    public void Compile_IdThatIsNoString_ThrowsNamingThePlace()
+    {
+        var thrown = Assert.Throws<JsonException>(() => Compile("""{"$id": 5, "$ref": "#/$defs/a", "$defs": {"a": true}}"""));
+
+        Assert.Contains("$id at # must be a string", thrown.Message, StringComparison.Ordinal);
+    }
+
+    private static bool Accepts(string schema, string text)
+    {
+        GrammarMachine machine = Compile(schema).Bytes.MachineOf(TokenTrie.Of(GrammarVocabulary.Small));
+        return machine.Step(machine.Start, Encoding.UTF8.GetBytes(text))?.IsNullable == true;
+    }
+
+    private static JsonGrammar Compile(string schema) => JsonGrammar.Compile(JsonElement.Parse(schema));
+}

@@ -1,0 +1,110 @@
+using System.Text;
+using System.Text.Json;
+using KimiLinear.Sampling;
+using Xunit;
+
+namespace KimiLinear.Tests.Sampling;
+
+/// <summary>Schemas far larger than people write: they are compiled in bounded time and memory, or refused by name.</summary>
+public sealed class JsonGrammarLimitsTests
+{
+    [Theory]
+    [InlineData("enum")]
+    [InlineData("anyOf")]
+    [InlineData("properties")]
+    public void MaskOf_ThousandsOfOptions_NeedsNoDeepStack(string kind)
+    {
+        IEnumerable<int> numbers = Enumerable.Range(1000, 4000);
+        string schema = kind switch
+        {
+            "enum" => $$"""{"enum": [{{string.Join(',', numbers.Select(number => $"[{number}]"))}}]}""",
+            "anyOf" => $$"""{"anyOf": [{{string.Join(',', numbers.Select(number => $$$"""{"type": "array", "items": {"const": {{{number}}}}}"""))}}]}""",
+            _ => $$$"""{"properties": { {{{string.Join(',', numbers.Select(number => $$"""
+                "{{number}}": {"type": "null"}
+                """))}}} } }""",
+        };
+        string reply = kind == "properties" ? """{"1234": null, "4999": null}""" : "[1234]";
+        Exception? failure = null;
+
+        Thread thread = new(
+            () =>
+            {
+                try
+                {
+                    GrammarMachine machine = MachineOf(schema);
+                    GrammarNode? state = machine.Start;
+                    foreach (byte value in Encoding.UTF8.GetBytes(reply))
+                    {
+                        Assert.True(machine.MaskOf(state).Contains(value));
+                        state = machine.Step(state, [value])!;
+                    }
+
+                    Assert.True(state.IsNullable);
+                }
+                catch (Exception exception)
+                {
+                    failure = exception;
+                }
+            },
+            maxStackSize: 256 * 1024);
+        thread.Start();
+        thread.Join();
+
+        Assert.Null(failure);
+    }
+
+    [Theory]
+    [InlineData("""{"properties":{"a":""", "}}")]
+    [InlineData("""{"const":""" + "[", "]}")]
+    public void Compile_SchemaNestedVeryDeep_IsRefused(string opening, string closing)
+    {
+        const int Depth = 10_000;
+        string schema = string.Concat(Enumerable.Repeat(opening, Depth)) + "{}" + string.Concat(Enumerable.Repeat(closing, Depth));
+        JsonElement element = JsonDocument.Parse(schema, new JsonDocumentOptions { MaxDepth = 3 * Depth }).RootElement;
+
+        var thrown = Assert.Throws<NotSupportedException>(() => JsonGrammar.Compile(element));
+
+        Assert.Contains("nested more than 500 deep", thrown.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Compile_VeryManyListedArrays_IsRefused()
+    {
+        string schema = $$"""{"enum": [{{string.Join(',', Enumerable.Range(0, 60_000).Select(number => $"[{number}]"))}}]}""";
+
+        var thrown = Assert.Throws<NotSupportedException>(() => JsonGrammar.Compile(JsonElement.Parse(schema)));
+
+        Assert.Contains("more than 100000 rules", thrown.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Compile_PatternsThatAreTooLargeTogether_AreReportedOnceNoMoreFit()
+    {
+        // Each takes 2^14 states, which is not too many by itself.
+        IEnumerable<string> patterns = Enumerable.Range(0, 8).Select(index => $$"""{"type": "string", "pattern": "^[ab]*a[ab]{13}x{{index}}$"}""");
+        JsonGrammar grammar = JsonGrammar.Compile(JsonElement.Parse($$"""{"anyOf": [{{string.Join(',', patterns)}}]}"""));
+
+        Assert.InRange(grammar.UnenforcedKeywords.Count, 1, 7);
+        Assert.All(grammar.UnenforcedKeywords, keyword => Assert.Equal("pattern", keyword.Keyword));
+    }
+
+    [Fact]
+    public void Compile_AlternativesThatDifferNowhere_EndsTheSearchForADifference()
+    {
+        // Nine properties that all lead here again: looked at eight deep, that is a hundred million comparisons.
+        string properties = string.Join(',', "abcdefghi".Select(name => $$"""
+            "{{name}}": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}], "$ref": "#/$defs/node"}
+            """));
+        string schema = $$$"""
+            {"$defs": {"node": {"type": "object", "properties": { {{{properties}}} }, "required": ["a","b","c","d","e","f","g","h","i"]}},
+             "oneOf": [{"$ref": "#/$defs/node"}, {"$ref": "#/$defs/node"}, {"type": "null"}]}
+            """;
+
+        JsonGrammar grammar = JsonGrammar.Compile(JsonElement.Parse(schema));
+
+        Assert.Equal(("oneOf", "#"), (grammar.UnenforcedKeywords[0].Keyword, grammar.UnenforcedKeywords[0].Place));
+    }
+
+    private static GrammarMachine MachineOf(string schema) =>
+        JsonGrammar.Compile(JsonElement.Parse(schema)).Bytes.MachineOf(TokenTrie.Of(GrammarVocabulary.Small));
+}
