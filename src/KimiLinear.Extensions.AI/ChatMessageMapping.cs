@@ -95,8 +95,15 @@ internal static class ChatMessageMapping
     // What could not be parsed goes back to the model as it wrote it.
     private static string ArgumentsOf(FunctionCallContent call) => call.Arguments is null
         ? (call.RawRepresentation as ToolCall)?.Arguments ?? "{}"
-        : SpacedJson.Write(JsonSerializer.SerializeToElement(
-            call.Arguments, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>))));
+        : SpacedJson.Write(call.Arguments.Select(argument => KeyValuePair.Create(argument.Key, JsonOf(argument.Value))));
+
+    // JSON stays what it is: written anew, it would fail where it holds half a character, as a text cut by a tool does.
+    private static JsonElement JsonOf(object? value) => value switch
+    {
+        JsonElement { ValueKind: JsonValueKind.Undefined } => JsonOf(null),
+        JsonElement json => json,
+        _ => JsonSerializer.SerializeToElement(value, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object))),
+    };
 
     private static string ResultText(FunctionResultContent result)
     {
@@ -111,14 +118,11 @@ internal static class ChatMessageMapping
             case IEnumerable<AIContent> contents when contents.All(content => content is TextContent):
                 return string.Concat(contents.Cast<TextContent>().Select(content => content.Text));
             default:
-                JsonElement json = result.Result is JsonElement element
-                    ? element
-                    : JsonSerializer.SerializeToElement(
-                        result.Result, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)));
+                JsonElement json = JsonOf(result.Result);
                 return json.ValueKind switch
                 {
-                    JsonValueKind.String => json.GetString()!,
-                    JsonValueKind.Null or JsonValueKind.Undefined => "",
+                    JsonValueKind.String => SpacedJson.TextOf(json) ?? SpacedJson.Write(json),
+                    JsonValueKind.Null => "",
                     _ => SpacedJson.Write(json),
                 };
         }

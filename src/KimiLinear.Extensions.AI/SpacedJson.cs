@@ -1,10 +1,14 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 
 namespace KimiLinear.Extensions.AI;
 
-/// <summary>Writes JSON as the model saw it: a space after each comma and colon, no character escaped without need.</summary>
+/// <summary>
+/// Writes JSON as the model saw it: a space after each comma and colon, no character escaped without need. What holds half a
+/// character stays as it was escaped.
+/// </summary>
 internal static class SpacedJson
 {
     public static string Write(JsonElement element)
@@ -12,6 +16,34 @@ internal static class SpacedJson
         StringBuilder builder = new();
         Write(element, builder);
         return builder.ToString();
+    }
+
+    /// <summary>Writes an object of these properties.</summary>
+    public static string Write(IEnumerable<KeyValuePair<string, JsonElement>> properties)
+    {
+        StringBuilder builder = new("{");
+        foreach ((string name, JsonElement value) in properties)
+        {
+            builder.Append(builder.Length > 1 ? ", " : "");
+            WriteString(name, builder);
+            builder.Append(": ");
+            Write(value, builder);
+        }
+
+        return builder.Append('}').ToString();
+    }
+
+    /// <summary>The text of a string, or null if it is none: it holds half a character.</summary>
+    public static string? TextOf(JsonElement element)
+    {
+        try
+        {
+            return element.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
     }
 
     private static void Write(JsonElement element, StringBuilder builder)
@@ -24,7 +56,7 @@ internal static class SpacedJson
                 foreach (JsonProperty property in element.EnumerateObject())
                 {
                     builder.Append(separator);
-                    WriteString(property.Name, builder);
+                    WriteName(property, builder);
                     builder.Append(": ");
                     Write(property.Value, builder);
                     separator = ", ";
@@ -44,12 +76,27 @@ internal static class SpacedJson
 
                 builder.Append(']');
                 break;
+            case JsonValueKind.String when TextOf(element) is { } text:
+                WriteString(text, builder);
+                break;
             case JsonValueKind.String:
-                WriteString(element.GetString()!, builder);
+                builder.Append(Encoding.UTF8.GetString(JsonMarshal.GetRawUtf8Value(element)));
                 break;
             default:
                 builder.Append(element.GetRawText());
                 break;
+        }
+    }
+
+    private static void WriteName(JsonProperty property, StringBuilder builder)
+    {
+        try
+        {
+            WriteString(property.Name, builder);
+        }
+        catch (InvalidOperationException)
+        {
+            builder.Append('"').Append(Encoding.UTF8.GetString(JsonMarshal.GetRawUtf8PropertyName(property))).Append('"');
         }
     }
 
