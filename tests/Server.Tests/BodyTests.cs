@@ -77,13 +77,34 @@ public sealed class BodyTests(RunningServer server)
         Assert.Equal(JsonValueKind.Array, reply.GetProperty("choices").ValueKind);
     }
 
+    [Theory]
+    [InlineData(Asked.Chat, "\"ignore_eos\":true", "'ignore_eos' is not supported")]
+    [InlineData(Asked.Chat, "\"min_tokens\":3", "'min_tokens' is not supported")]
+    [InlineData(Asked.Chat, "\"continue_final_message\":true", "'continue_final_message' is not supported")]
+    [InlineData(Asked.Completion, "\"stop_token_ids\":[1]", "'stop_token_ids' is not supported")]
+    [InlineData(Asked.Completion, "\"response_format\":{\"type\":\"json_object\"}", "'response_format' is not supported")]
+    [InlineData(Asked.Completion, "\"guided_json\":{}", "'guided_json' is not supported")]
+    [InlineData(Asked.Chat, "\"logprobs\":false,\"top_logprobs\":0,\"min_tokens\":0,\"ignore_eos\":false,\"stop_token_ids\":[]", null)]
+    [InlineData(Asked.Completion, "\"response_format\":{\"type\":\"text\"},\"bad_words\":[],\"guided_json\":null", null)]
+    public async Task Field_WhoseNeglectWouldChangeTheAnswer_IsRefusedUnlessItAsksForNothing(string path, string field, string? expected)
+    {
+        string body = $$"""{"messages":[{"role":"user","content":"x"}],"prompt":"x","max_tokens":4,{{field}}}""";
+        if (expected is not null)
+        {
+            await RequireRefusalAsync(body, expected, path);
+            return;
+        }
+
+        await server.ReplyAsync(path, JsonElement.Parse(body));
+    }
+
     private static IReadOnlyList<ChatMessage> Read(string message) =>
         ChatRequest.Read(new RequestFields(JsonElement.Parse($$"""{"messages":[{{message}}]}"""))).Messages;
 
-    private async Task RequireRefusalAsync(string body, string expected)
+    private async Task RequireRefusalAsync(string body, string expected, string path = Asked.Chat)
     {
         using HttpResponseMessage response = await server.Http.PostAsync(
-            Asked.Chat, new StringContent(body, Encoding.UTF8, "application/json"));
+            path, new StringContent(body, Encoding.UTF8, "application/json"));
 
         string error = JsonElement.Parse(await response.Content.ReadAsStringAsync())
             .GetProperty("error").GetProperty("message").GetString()!;
