@@ -270,7 +270,6 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
                 // Nobody could answer a call; a grammar says itself whether there may be one.
                 ForbiddenTokenIds = generation.ForbiddenTokenIds
                     ?? (declared.Count == 0 && grammar is null ? _callTokenIds : null),
-                IncludeSpecialTokens = generation.IncludeSpecialTokens || tools.Count > 0,
             },
             tools,
             turns,

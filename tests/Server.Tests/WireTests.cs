@@ -91,6 +91,15 @@ public sealed class WireTests(RunningServer server)
     }
 
     [Fact]
+    public async Task Chat_ReplyWithoutText_IsAnEmptyTextAsClientsTakeIt()
+    {
+        JsonElement reply = await server.ReplyAsync(
+            Asked.Chat, new { messages = Asked.User(Asked.WhoAreYou), temperature = 0, stop = "I" });
+
+        Assert.Equal("", Choice(reply).GetProperty("message").GetProperty("content").GetString());
+    }
+
+    [Fact]
     public async Task Chat_CallThatDoesNotParse_GoesBackToTheModel()
     {
         object call = new { id = "functions.add:0", type = "function", function = new { name = "add", arguments = "{\"a\": 1," } };
