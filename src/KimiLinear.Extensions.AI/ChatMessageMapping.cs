@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using KimiLinear.Chat;
 using KimiLinear.ToolCalls;
@@ -37,7 +38,7 @@ internal static class ChatMessageMapping
 
     private static void Append(ChatMessage message, string role, List<ChatTurn> turns)
     {
-        string text = "";
+        StringBuilder builder = new();
         List<ToolCall> calls = [];
         List<ChatTurn> results = [];
         foreach (AIContent content in message.Contents)
@@ -45,7 +46,7 @@ internal static class ChatMessageMapping
             switch (content)
             {
                 case TextContent part:
-                    text += part.Text;
+                    builder.Append(part.Text);
                     break;
                 case FunctionCallContent call:
                     calls.Add(new ToolCall(call.CallId, call.Name, ArgumentsOf(call)));
@@ -64,6 +65,7 @@ internal static class ChatMessageMapping
             }
         }
 
+        string text = builder.ToString();
         if (results.Count == 0 || text.Length > 0 || calls.Count > 0)
         {
             Add(role, message.AuthorName, text, calls, turns);
