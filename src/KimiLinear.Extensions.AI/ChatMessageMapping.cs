@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using KimiLinear.Chat;
 using KimiLinear.ToolCalls;
@@ -37,7 +38,7 @@ internal static class ChatMessageMapping
 
     private static void Append(ChatMessage message, string role, List<ChatTurn> turns)
     {
-        string text = "";
+        StringBuilder builder = new();
         List<ToolCall> calls = [];
         List<ChatTurn> results = [];
         foreach (AIContent content in message.Contents)
@@ -45,7 +46,7 @@ internal static class ChatMessageMapping
             switch (content)
             {
                 case TextContent part:
-                    text += part.Text;
+                    builder.Append(part.Text);
                     break;
                 case FunctionCallContent call:
                     calls.Add(new ToolCall(call.CallId, call.Name, ArgumentsOf(call)));
@@ -64,6 +65,7 @@ internal static class ChatMessageMapping
             }
         }
 
+        string text = builder.ToString();
         if (results.Count == 0 || text.Length > 0 || calls.Count > 0)
         {
             Add(role, message.AuthorName, text, calls, turns);
@@ -95,11 +97,15 @@ internal static class ChatMessageMapping
     // What could not be parsed goes back to the model as it wrote it.
     private static string ArgumentsOf(FunctionCallContent call) => call.Arguments is null
         ? (call.RawRepresentation as ToolCall)?.Arguments ?? "{}"
-        : SpacedJson.Write(call.Arguments.Select(argument => KeyValuePair.Create(argument.Key, ElementOf(argument.Value))));
+        : SpacedJson.Write(call.Arguments.Select(argument => KeyValuePair.Create(argument.Key, JsonOf(argument.Value))));
 
-    private static JsonElement ElementOf(object? value) => value is JsonElement element
-        ? element
-        : JsonSerializer.SerializeToElement(value, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)));
+    // JSON stays what it is: written anew, it would fail where it holds half a character, as a text cut by a tool does.
+    private static JsonElement JsonOf(object? value) => value switch
+    {
+        JsonElement { ValueKind: JsonValueKind.Undefined } => JsonOf(null),
+        JsonElement json => json,
+        _ => JsonSerializer.SerializeToElement(value, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object))),
+    };
 
     private static string ResultText(FunctionResultContent result)
     {
@@ -114,11 +120,11 @@ internal static class ChatMessageMapping
             case IEnumerable<AIContent> contents when contents.All(content => content is TextContent):
                 return string.Concat(contents.Cast<TextContent>().Select(content => content.Text));
             default:
-                JsonElement json = ElementOf(result.Result);
+                JsonElement json = JsonOf(result.Result);
                 return json.ValueKind switch
                 {
-                    JsonValueKind.String => SpacedJson.TextOf(json) ?? json.GetRawText(),
-                    JsonValueKind.Null or JsonValueKind.Undefined => "",
+                    JsonValueKind.String => SpacedJson.TextOf(json) ?? SpacedJson.Write(json),
+                    JsonValueKind.Null => "",
                     _ => SpacedJson.Write(json),
                 };
         }

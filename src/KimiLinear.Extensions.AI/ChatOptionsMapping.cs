@@ -30,6 +30,7 @@ internal static class ChatOptionsMapping
     }
 
     /// <summary>The given functions, the last of a name only; tools of other kinds are left out.</summary>
+    /// <exception cref="ArgumentException">The schema of one holds half a character.</exception>
     public static IReadOnlyList<ToolDeclaration> ToDeclarations(ChatOptions? options)
     {
         List<ToolDeclaration> declarations = [];
@@ -41,11 +42,24 @@ internal static class ChatOptionsMapping
             }
 
             declarations.RemoveAll(other => other.Name == function.Name);
-            declarations.Add(new ToolDeclaration(
-                function.Name, string.IsNullOrEmpty(function.Description) ? null : function.Description, function.JsonSchema));
+            declarations.Add(Declare(function));
         }
 
         return declarations;
+    }
+
+    private static ToolDeclaration Declare(AIFunctionDeclaration function)
+    {
+        try
+        {
+            return new ToolDeclaration(
+                function.Name, string.IsNullOrEmpty(function.Description) ? null : function.Description, function.JsonSchema);
+        }
+        catch (JsonException exception)
+        {
+            throw new ArgumentException(
+                $"{nameof(ChatOptions.Tools)}: The parameters of the tool '{function.Name}': {exception.Message}", exception);
+        }
     }
 
     private static SamplingOptions Sample(ChatOptions? options, SamplingOptions defaults)

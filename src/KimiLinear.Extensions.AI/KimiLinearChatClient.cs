@@ -44,6 +44,13 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// </summary>
     public const string CallerProperty = "caller";
 
+    /// <summary>
+    /// The additional property of a tool, and of a request for its response format, that says with <see langword="false"/> that
+    /// the schema is a wish: what of it cannot be enforced is logged and never refused, whatever
+    /// <see cref="KimiLinearChatClientOptions.UnsupportedOptionBehavior"/> says. What can be is enforced all the same.
+    /// </summary>
+    public const string StrictProperty = "strict";
+
     /// <summary>The additional property of a reply that holds the seconds until the first token.</summary>
     public const string TimeToFirstTokenProperty = "time_to_first_token_seconds";
 
@@ -252,7 +259,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             options, given, _engine.DefaultSamplingOptions, _defaultMaxTokens);
         List<ChatTurn> turns = ChatMessageMapping.ToTurns(messages, options?.Instructions, ReplyGrammars.Instruction(options));
         ReplyGrammar? grammar = generation.Grammar ?? ReplyGrammars.Create(options, declared, turns, _constrainsToolCalls);
-        _unsupported.Check(grammar);
+        _unsupported.Check(grammar, options);
         List<int> prompt = [];
         ChatTemplate.Encode(_tokenizer, CallNumbering.Renumber(turns), declared, addGenerationPrompt: true, prompt);
         return new ChatRequest(
@@ -263,7 +270,6 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
                 // Nobody could answer a call; a grammar says itself whether there may be one.
                 ForbiddenTokenIds = generation.ForbiddenTokenIds
                     ?? (declared.Count == 0 && grammar is null ? _callTokenIds : null),
-                IncludeSpecialTokens = generation.IncludeSpecialTokens || tools.Count > 0,
             },
             tools,
             turns,

@@ -85,7 +85,7 @@ public static class KimiLinearServiceCollectionExtensions
     }
 
     /// <summary>
-    /// Adds a check of the model of <c>AddKimiLinearChatClient</c>: unhealthy while it loads and if that failed, degraded when
+    /// Adds a check of the model of <c>AddKimiLinearChatClient</c>: unhealthy while it loads, if that failed and once the host stops, degraded when
     /// more than half of the requests that may wait do, else healthy. It is a matter of readiness, not of liveness.
     /// </summary>
     /// <param name="builder">The application's health checks.</param>
@@ -106,7 +106,10 @@ public static class KimiLinearServiceCollectionExtensions
         return builder.Add(new HealthCheckRegistration(
             name,
             provider => new ModelHealthCheck(
-                provider.GetRequiredKeyedService<ModelHost>(optionsName),
+                provider.GetKeyedService<ModelHost>(optionsName) ?? throw new InvalidOperationException(
+                    $"The health check '{name}' is of {(serviceKey is null ? "the model without a key" : $"the model '{serviceKey}'")}, "
+                    + $"which is not registered. Call {nameof(AddKimiLinearChatClient)}, or name the key of "
+                    + $"{nameof(AddKeyedKimiLinearChatClient)} as '{nameof(serviceKey)}'."),
                 provider.GetRequiredService<IOptionsMonitor<KimiLinearChatClientOptions>>().Get(optionsName).MaxQueuedRequests),
             failureStatus,
             tags));

@@ -12,6 +12,11 @@ internal sealed class ModelHealthCheck(ModelHost host, int maxQueuedRequests) : 
 
     private HealthCheckResult Check(HealthStatus failureStatus)
     {
+        if (host.IsStopping)
+        {
+            return new HealthCheckResult(failureStatus, "stopping: no more requests are taken");
+        }
+
         if (host.Error is { } error)
         {
             return new HealthCheckResult(failureStatus, $"failed: {error.Message}", error);

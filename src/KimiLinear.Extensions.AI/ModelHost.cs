@@ -26,6 +26,9 @@ internal sealed class ModelHost(KimiLinearChatClientOptions options, ILogger<Kim
     /// <summary>Gets the client if it is loaded.</summary>
     public KimiLinearChatClient? LoadedClient => _loading is { IsCompletedSuccessfully: true } loaded ? loaded.Result : null;
 
+    /// <summary>Gets or sets a value indicating whether no more requests are taken.</summary>
+    public bool IsStopping { get; set; }
+
     /// <summary>Gets why loading failed, if it did.</summary>
     public Exception? Error => _loading?.Exception?.InnerException;
 

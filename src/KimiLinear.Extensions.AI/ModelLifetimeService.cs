@@ -26,6 +26,7 @@ internal sealed class ModelLifetimeService(ModelHost host, ILogger<KimiLinearCha
     // What has not ended when the host's patience has is ended by disposing the client.
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        host.IsStopping = true;
         if (host.LoadedClient?.GetService(typeof(GenerationEngine), serviceKey: null) is not GenerationEngine engine)
         {
             return;

@@ -6,7 +6,10 @@ using System.Text.Json;
 
 namespace KimiLinear.Extensions.AI;
 
-/// <summary>Writes JSON as the model saw it: a space after each comma and colon, no character escaped without need.</summary>
+/// <summary>
+/// Writes JSON as the model saw it: a space after each comma and colon, no character escaped without need. What holds half a
+/// character stays as it was escaped.
+/// </summary>
 internal static class SpacedJson
 {
     public static string Write(JsonElement element)
@@ -16,11 +19,11 @@ internal static class SpacedJson
         return builder.ToString();
     }
 
-    /// <summary>Writes an object of members.</summary>
-    public static string Write(IEnumerable<KeyValuePair<string, JsonElement>> members)
+    /// <summary>Writes an object of these properties.</summary>
+    public static string Write(IEnumerable<KeyValuePair<string, JsonElement>> properties)
     {
         StringBuilder builder = new("{");
-        foreach ((string name, JsonElement value) in members)
+        foreach ((string name, JsonElement value) in properties)
         {
             builder.Append(builder.Length > 1 ? ", " : "");
             WriteString(name, builder);
@@ -31,7 +34,7 @@ internal static class SpacedJson
         return builder.Append('}').ToString();
     }
 
-    /// <summary>Returns a string's text, or <see langword="null"/> if it escapes half of a surrogate pair, which no text holds.</summary>
+    /// <summary>The text of a string, or null if it is none: it holds half a character.</summary>
     public static string? TextOf(JsonElement element)
     {
         try
@@ -78,13 +81,15 @@ internal static class SpacedJson
             case JsonValueKind.String when TextOf(element) is { } text:
                 WriteString(text, builder);
                 break;
+            case JsonValueKind.String:
+                builder.Append(Encoding.UTF8.GetString(JsonMarshal.GetRawUtf8Value(element)));
+                break;
             default:
                 builder.Append(element.GetRawText());
                 break;
         }
     }
 
-    // What no text can hold stays escaped as it came.
     private static void WriteName(JsonProperty property, StringBuilder builder)
     {
         try

@@ -6,7 +6,10 @@ public enum UnsupportedOptionBehavior
     /// <summary>Leaves it out and says so in the log.</summary>
     Log,
 
-    /// <summary>Refuses the request with <see cref="NotSupportedException"/>, which names the option.</summary>
+    /// <summary>
+    /// Refuses the request with <see cref="NotSupportedException"/>, which names the option. A schema that is a wish
+    /// (<see cref="KimiLinearChatClient.StrictProperty"/>) is logged.
+    /// </summary>
     Throw,
 
     /// <summary>Leaves it out.</summary>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using KimiLinear.Sampling;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
@@ -57,23 +58,42 @@ internal sealed partial class UnsupportedOptions(UnsupportedOptionBehavior behav
 
     /// <summary>Tells what of the schemas a reply may violate.</summary>
     /// <exception cref="NotSupportedException">There is something, and the request is refused for it.</exception>
-    public void Check(ReplyGrammar? grammar)
+    public void Check(ReplyGrammar? grammar, ChatOptions? options)
     {
-        foreach (UnenforcedKeyword keyword in grammar?.UnenforcedKeywords ?? [])
+        if (grammar is not { UnenforcedKeywords.Count: > 0 })
         {
-            Report("the schema", $"'{keyword.Keyword}' at '{keyword.Place}' cannot be enforced: {keyword.Reason}");
+            return;
+        }
+
+        // Places begin with the name of the tool, where the schema is one's.
+        List<string> wishes = [.. (options?.Tools ?? []).Where(tool => IsWish(tool?.AdditionalProperties)).Select(tool => $"{tool.Name}#")];
+        if (IsWish(options?.AdditionalProperties))
+        {
+            wishes.Add("#");
+        }
+
+        foreach (UnenforcedKeyword keyword in grammar.UnenforcedKeywords)
+        {
+            Report(
+                "the schema",
+                $"'{keyword.Keyword}' at '{keyword.Place}' cannot be enforced: {keyword.Reason}",
+                isWish: wishes.Exists(place => keyword.Place.StartsWith(place, StringComparison.Ordinal)));
         }
     }
 
-    private void Report(string option, string reason)
+    private static bool IsWish(IReadOnlyDictionary<string, object?>? properties) =>
+        properties is not null && properties.TryGetValue(KimiLinearChatClient.StrictProperty, out object? value)
+        && value is false or JsonElement { ValueKind: JsonValueKind.False };
+
+    private void Report(string option, string reason, bool isWish = false)
     {
         switch (behavior)
         {
-            case UnsupportedOptionBehavior.Throw:
+            case UnsupportedOptionBehavior.Throw when !isWish:
                 throw new NotSupportedException(
                     $"{option} cannot be honoured: {reason}. Leave it out, or set "
                     + $"{nameof(KimiLinearChatClientOptions.UnsupportedOptionBehavior)} to Log or Ignore.");
-            case UnsupportedOptionBehavior.Log when logger is not null:
+            case not UnsupportedOptionBehavior.Ignore when logger is not null:
                 LogLeftOut(logger, option, reason);
                 break;
         }

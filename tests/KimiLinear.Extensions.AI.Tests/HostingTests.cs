@@ -73,6 +73,35 @@ public sealed class HostingTests
     }
 
     [Fact]
+    public async Task CheckHealthAsync_HostHasStopped_IsNotReady()
+    {
+        using IHost host = Build(options => options.WarmUp = ModelWarmUp.BeforeStart);
+        await host.StartAsync(TestContext.Current.CancellationToken);
+        IChatClient client = host.Services.GetRequiredService<IChatClient>();
+        await host.StopAsync(TestContext.Current.CancellationToken);
+
+        HealthReportEntry entry = await CheckAsync(host);
+
+        await Assert.ThrowsAsync<ObjectDisposedException>(
+            () => client.GetResponseAsync("Hello!", cancellationToken: TestContext.Current.CancellationToken));
+        Assert.Equal(HealthStatus.Unhealthy, entry.Status);
+        Assert.Equal("stopping: no more requests are taken", entry.Description);
+    }
+
+    [Fact]
+    public async Task CheckHealthAsync_ModelOfAnotherKey_SaysWhatToCall()
+    {
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddKeyedKimiLinearChatClient("kimi", options => options.ModelPath = TinyModel.Folder);
+        builder.Services.AddLogging().AddHealthChecks().AddKimiLinear("kimi");
+        using IHost host = builder.Build();
+
+        InvalidOperationException exception = await Assert.ThrowsAsync<InvalidOperationException>(() => CheckAsync(host));
+
+        Assert.Contains("AddKeyedKimiLinearChatClient as 'serviceKey'", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task CheckHealthAsync_LoadingFailed_SaysWhy()
     {
         using TemporaryModelFolder folder = new();

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Text.Json;
+using KimiLinear.Chat;
 using Microsoft.Extensions.AI;
 using Xunit;
 
@@ -8,6 +10,21 @@ namespace KimiLinear.Extensions.AI.Tests;
 public sealed class MessageTests(TinyModel tiny)
 {
     private const string AssistantBegins = "<|im_assistant|>assistant<|im_middle|>";
+
+    [Fact]
+    public void ToTurns_TextInManyParts_TakesTimeByItsLength()
+    {
+        const int count = 200_000;
+        AIContent part = new TextContent("twenty characters :-");
+        Stopwatch watch = Stopwatch.StartNew();
+
+        List<ChatTurn> turns = ChatMessageMapping.ToTurns(
+            [new ChatMessage(ChatRole.User, [.. Enumerable.Repeat(part, count)])], instructions: null, replyForm: null);
+
+        Assert.Equal(count * 20, Assert.Single(turns).Content?.Length);
+        // Joined one by one they would be copied 100,000 times over, which takes minutes.
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), $"It took {watch.Elapsed}.");
+    }
 
     [Fact]
     public async Task Messages_EmptyOnes_AreAccepted()

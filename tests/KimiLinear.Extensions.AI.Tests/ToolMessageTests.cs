@@ -42,6 +42,31 @@ public sealed class ToolMessageTests(TinyModel tiny)
         Assert.Contains("functions.add:1\n7<|im_end|>", together, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Call_ArgumentsWithHalfACharacter_StayAsTheyWereEscaped()
+    {
+        string prompt = await PromptAsync(new ChatMessage(ChatRole.Assistant, [new FunctionCallContent(
+            "functions.add:0", "add", new Dictionary<string, object?> { ["a"] = JsonElement.Parse("\"x\\ud83d\""), ["b"] = 1 })]));
+
+        Assert.Contains("""{"a": "x\ud83d", "b": 1}""", prompt, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Schema_WithHalfACharacter_IsRefusedByItsOption(bool isOfATool)
+    {
+        JsonElement schema = JsonElement.Parse("""{"type":"object","description":"\ud800","properties":{}}""");
+        ChatOptions options = isOfATool
+            ? new() { Tools = [AIFunctionFactory.CreateDeclaration("f", "", schema)] }
+            : new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(schema) };
+
+        ArgumentException exception = Assert.Throws<ArgumentException>(
+            () => tiny.Client.GetStreamingResponseAsync("Hello!", options, TestContext.Current.CancellationToken));
+
+        Assert.StartsWith(isOfATool ? "Tools: The parameters of the tool 'f'" : "ResponseFormat", exception.Message);
+    }
+
     public static TheoryData<object?, string> ResultForms() => new()
     {
         { "plain text", "plain text" },
@@ -56,6 +81,8 @@ public sealed class ToolMessageTests(TinyModel tiny)
         { JsonSerializer.SerializeToElement(new { a = 1 }), "{\"a\": 1}" },
         { JsonSerializer.SerializeToElement<object?>(null), "" },
         { default(JsonElement), "" },
+        { JsonElement.Parse("""{"cut":"a\ud83d","\udc00":1}"""), """{"cut": "a\ud83d", "\udc00": 1}""" },
+        { JsonElement.Parse("\"a\\ud83d\""), "\"a\\ud83d\"" },
         { new TextContent("content"), "content" },
         { new AIContent[] { new TextContent("con"), new TextContent("tent") }, "content" },
     };

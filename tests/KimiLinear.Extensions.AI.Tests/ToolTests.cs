@@ -7,6 +7,26 @@ namespace KimiLinear.Extensions.AI.Tests;
 /// <summary>Calls of tools as the client gives them out, without the middleware that runs them.</summary>
 public sealed class ToolTests(TinyModel tiny)
 {
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task SpecialToken_ThatOpensNoCall_IsNoTextWithToolsEither(bool constrains)
+    {
+        ChatOptions options = TinyModel.Greedy(AIFunctionFactory.Create((string city) => city, "get_weather"));
+        options.MaxOutputTokens = 4;
+        options.AdditionalProperties = new()
+        {
+            [KimiLinearChatClient.LogitBiasProperty] =
+                new Dictionary<int, float> { [tiny.Tokenizer.GetSpecialTokenId("<|im_middle|>")] = 100 },
+        };
+
+        ChatResponse response = await (constrains ? tiny.Client : tiny.FreeClient).GetResponseAsync(
+            "Hello!", options, TestContext.Current.CancellationToken);
+
+        Assert.Equal(4, response.Usage!.OutputTokenCount);
+        Assert.Equal("", response.Text);
+    }
+
     [Fact]
     public async Task GetResponseAsync_TwoCallsInATurn_GivesBothInOrder()
     {

@@ -48,6 +48,32 @@ public sealed class UnsupportedOptionTests(TinyModel tiny)
         Assert.Empty(logger.Lines);
     }
 
+    [Theory]
+    [InlineData("the schema", false, true)]
+    [InlineData("the schema", true, false)]
+    [InlineData("the schema of a tool", false, true)]
+    [InlineData("the schema of a tool", true, false)]
+    public async Task GetResponseAsync_ThrowAndSchemaThatIsAWish_AnswersAndSaysSo(string name, bool isStrict, bool isAnswered)
+    {
+        RecordingLogger logger = new();
+        using KimiLinearChatClient client = Create(UnsupportedOptionBehavior.Throw, logger);
+        ChatOptions options = Options(name);
+        if (options.Tools is [AIFunctionDeclaration tool])
+        {
+            options.Tools = [new StrictTool(tool, isStrict)];
+            // It is the tool's own word that counts.
+            isStrict = !isStrict;
+        }
+
+        options.AdditionalProperties = new() { [KimiLinearChatClient.StrictProperty] = isStrict };
+
+        Exception? exception = await Record.ExceptionAsync(
+            () => client.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken));
+
+        Assert.Equal(isAnswered, exception is null);
+        Assert.Equal(isAnswered, logger.Lines.Any(message => message.Contains("'uniqueItems' at", StringComparison.Ordinal)));
+    }
+
     private static ChatOptions Options(string name)
     {
         JsonElement schema = JsonElement.Parse("""{"type": "object", "properties": {"a": {"type": "array", "uniqueItems": true, "maxItems": 2}}}""");
@@ -67,4 +93,16 @@ public sealed class UnsupportedOptionTests(TinyModel tiny)
         GenerationConfig.Load(TinyModel.Folder),
         new KimiLinearChatClientOptions { UnsupportedOptionBehavior = behavior },
         logger);
+
+    private sealed class StrictTool(AIFunctionDeclaration tool, bool isStrict) : AIFunctionDeclaration
+    {
+        public override string Name => tool.Name;
+
+        public override string Description => tool.Description;
+
+        public override JsonElement JsonSchema => tool.JsonSchema;
+
+        public override IReadOnlyDictionary<string, object?> AdditionalProperties { get; } =
+            new Dictionary<string, object?> { [KimiLinearChatClient.StrictProperty] = isStrict };
+    }
 }

@@ -1,5 +1,8 @@
 using System.ComponentModel;
+using System.Net;
+using System.Text;
 using System.Text.Json;
+using KimiLinear.Extensions.AI;
 using Microsoft.Extensions.AI;
 using OpenAI.Chat;
 using Xunit;
@@ -84,6 +87,36 @@ public sealed class StructuredOutputTests(RunningServer server)
         Assert.All(reply.ToolCalls, call => Assert.Equal("get_weather", call.FunctionName));
         Assert.NotEmpty(reply.ToolCalls);
         Assert.NotEqual("", JsonElement.Parse(reply.ToolCalls[0].FunctionArguments.ToString()).GetProperty("city").GetString());
+    }
+
+    [Theory]
+    [InlineData("\"strict\":false,", HttpStatusCode.OK)]
+    [InlineData("", HttpStatusCode.OK)]
+    [InlineData("\"strict\":true,", HttpStatusCode.BadRequest)]
+    public async Task Schema_ThatCannotBeEnforcedInFull_IsRefusedOnlyIfStrict(string strict, HttpStatusCode expected)
+    {
+        const string schema = """{"type":"object","properties":{"a":{"type":"string","format":"int32","maxLength":3}}}""";
+        await using RunningServer other = await RunningServer.StartAsync(
+            RunningServer.Settings(model => model.UnsupportedOptionBehavior = UnsupportedOptionBehavior.Throw));
+        string[] fields =
+        [
+            $$$"""
+            "tools":[{"type":"function","function":{{{{strict}}}"name":"f","parameters":{{{schema}}}}}]
+            """,
+            $$$"""
+            "response_format":{"type":"json_schema","json_schema":{{{{strict}}}"name":"s","schema":{{{schema}}}}}
+            """,
+        ];
+        foreach (string field in fields)
+        {
+            using StringContent body = new(
+                $$"""{"messages":[{"role":"user","content":"x"}],"max_tokens":4,{{field}}}""", Encoding.UTF8, "application/json");
+            using HttpResponseMessage response = await other.Http.PostAsync(Asked.Chat, body);
+
+            string answer = await response.Content.ReadAsStringAsync();
+            Assert.Equal((expected, answer), (response.StatusCode, answer));
+            Assert.DoesNotContain("UnsupportedOptionBehavior", answer);
+        }
     }
 
     private sealed record Answer([property: Description("Whether it is so")] bool Yes);

@@ -91,6 +91,15 @@ public sealed class WireTests(RunningServer server)
     }
 
     [Fact]
+    public async Task Chat_ReplyWithoutText_IsAnEmptyTextAsClientsTakeIt()
+    {
+        JsonElement reply = await server.ReplyAsync(
+            Asked.Chat, new { messages = Asked.User(Asked.WhoAreYou), temperature = 0, stop = "I" });
+
+        Assert.Equal("", Choice(reply).GetProperty("message").GetProperty("content").GetString());
+    }
+
+    [Fact]
     public async Task Chat_CallThatDoesNotParse_GoesBackToTheModel()
     {
         object call = new { id = "functions.add:0", type = "function", function = new { name = "add", arguments = "{\"a\": 1," } };
@@ -161,8 +170,8 @@ public sealed class WireTests(RunningServer server)
     [InlineData("""{"messages":[{"role":"user","content":3}]}""", "'messages[0].content' must be a string or an array")]
     [InlineData("""{"messages":[{"role":"user"}]}""", "'messages[0]' has no 'content'")]
     [InlineData("""{"messages":[{"role":"tool","content":"x"}]}""", "without 'tool_call_id'")]
-    [InlineData("""{"messages":[{"role":"user","content":"\ud800"}]}""", "'messages[0]'")]
-    [InlineData("""{"messages":[{"role":"user","content":[{"type":"weird"}]}]}""", "'messages[0]'")]
+    [InlineData("""{"messages":[{"role":"user","content":"\ud800"}]}""", "'messages[0].content' holds half a character")]
+    [InlineData("""{"messages":[{"role":"user","content":[{"type":"weird"}]}]}""", "'messages[0].content[0].type' must be 'text'")]
     [InlineData("""{"messages":[{"role":"user","content":"x"}],"temperature":"hot"}""", "'temperature' must be a number, but is a string")]
     [InlineData("""{"messages":[{"role":"user","content":"x"}],"temperature":-1}""", "Temperature must be")]
     [InlineData("""{"messages":[{"role":"user","content":"x"}],"max_tokens":0}""", "'max_tokens' must be a whole number, at least 1")]

@@ -248,7 +248,7 @@ public sealed class ServeCommand
             ReusePrefixes = !result.GetValue(_noPrefixes),
             PrefixFolder = result.GetValue(_prefixFolder),
             MaxDraftTokens = result.GetValue(_draftTokens),
-            // A client is told what it cannot have.
+            // A client is told what it cannot have, unless it calls a schema a wish.
             UnsupportedOptionBehavior = UnsupportedOptionBehavior.Throw,
         };
         model.MaxConcurrentRequests = result.GetValue(_maxSequences) ?? model.MaxConcurrentRequests;

@@ -1,3 +1,5 @@
+using KimiLinear.Extensions.AI;
+
 namespace KimiServer.Hosting;
 
 /// <summary>What the library refuses before it computes is the request's fault.</summary>
@@ -21,7 +23,10 @@ internal static class ModelRefusals
         }
         catch (NotSupportedException exception)
         {
-            throw ApiException.Invalid(start + exception.Message, where, "unsupported");
+            // What the library calls an option is a field here.
+            string message = exception.Message.Replace(
+                $"set {nameof(UnsupportedOptionBehavior)} to Log or Ignore", "do not ask for it to be strict", StringComparison.Ordinal);
+            throw ApiException.Invalid(start + message, where, "unsupported");
         }
         catch (ArgumentException exception)
         {

@@ -18,11 +18,13 @@ internal sealed class ChatReply(string model)
     /// <summary>The reply in one piece.</summary>
     public JsonObject Whole(ChatResponse response)
     {
+        FunctionCallContent[] calls = [.. response.Messages.SelectMany(message => message.Contents).OfType<FunctionCallContent>()];
         JsonObject json = WireJson.Of(OpenAIChatModelFactory.ChatCompletion(
             _id,
             FinishReason(response.FinishReason),
-            response.Text.Length > 0 ? new ChatMessageContent(response.Text) : null,
-            toolCalls: response.Messages.SelectMany(message => message.Contents).OfType<FunctionCallContent>().Select(
+            // Clients take a reply without calls for a text, be it empty.
+            response.Text.Length > 0 || calls.Length == 0 ? new ChatMessageContent(response.Text) : null,
+            toolCalls: calls.Select(
                 call => ChatToolCall.CreateFunctionToolCall(call.CallId, call.Name, BinaryData.FromString(Arguments(call)))),
             role: ChatMessageRole.Assistant,
             createdAt: _createdAt,

@@ -15,7 +15,7 @@ internal sealed record ChatRequest(string? Model, IReadOnlyList<ChatMessage> Mes
         ChatOptions options = SamplingFields.Read(fields);
         options.MaxOutputTokens = fields.Count("max_completion_tokens", 1) ?? fields.Count("max_tokens", 1);
         ToolFields.Read(fields, options);
-        options.ResponseFormat = ResponseFormatField.Read(fields);
+        ResponseFormatField.Read(fields, options);
         return new ChatRequest(fields.Text("model"), MessageFields.Read(fields), options, StreamChoice.Read(fields));
     }
 }

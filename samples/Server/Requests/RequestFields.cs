@@ -30,6 +30,7 @@ internal sealed class RequestFields(JsonElement values, string path = "")
                 context.Request.Body, cancellationToken: context.RequestAborted);
             if (document.RootElement.ValueKind == JsonValueKind.Object)
             {
+                BodyText.Require(document.RootElement);
                 return new RequestFields(document.RootElement.Clone());
             }
 
@@ -41,6 +42,12 @@ internal sealed class RequestFields(JsonElement values, string path = "")
         }
     }
 
+    /// <summary>Where the object stands in the body; empty for the body itself.</summary>
+    public string Place => path.TrimEnd('.');
+
+    /// <summary>The object itself.</summary>
+    public JsonElement Json => values;
+
     /// <summary>A field's value, or <see langword="null"/> when it is missing or null.</summary>
     public JsonElement? Find(string name) =>
         values.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
@@ -51,6 +58,14 @@ internal sealed class RequestFields(JsonElement values, string path = "")
         { ValueKind: JsonValueKind.Array } array => [.. array.EnumerateArray()],
         { } other => throw Wrong(path + name, "an array", other),
     };
+
+    /// <summary>An array of objects.</summary>
+    public RequestFields[] Objects(string name) =>
+    [
+        .. Array(name).Select((item, index) => item.ValueKind == JsonValueKind.Object
+            ? new RequestFields(item, $"{path}{name}[{index}].")
+            : throw Wrong($"{path}{name}[{index}]", "an object", item)),
+    ];
 
     public RequestFields? Object(string name) => Find(name) switch
     {
@@ -140,22 +155,8 @@ internal sealed class RequestFields(JsonElement values, string path = "")
         _ => "null",
     };
 
-    private static string TextOf(JsonElement value, string name)
-    {
-        if (value.ValueKind != JsonValueKind.String)
-        {
-            throw Wrong(name, "a string", value);
-        }
-
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            throw ApiException.Invalid($"'{name}' holds half a character: a lone surrogate, or bytes that are not UTF-8.", name);
-        }
-    }
+    private static string TextOf(JsonElement value, string name) =>
+        value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Wrong(name, "a string", value);
 
     private static ApiException Wrong(string name, string expected, JsonElement value) =>
         ApiException.Invalid($"'{name}' must be {expected}, but is {NameOf(value)}.", name);

@@ -1,3 +1,4 @@
+using KimiLinear.Extensions.AI;
 using KimiServer.Hosting;
 using Microsoft.Extensions.AI;
 
@@ -8,7 +9,15 @@ internal static class ResponseFormatField
 {
     private const string Name = "response_format";
 
-    public static ChatResponseFormat? Read(RequestFields fields)
+    /// <summary>Reads the format, and whether its schema is more than a wish.</summary>
+    public static void Read(RequestFields fields, ChatOptions options)
+    {
+        options.ResponseFormat = Read(fields);
+        (options.AdditionalProperties ??= [])[KimiLinearChatClient.StrictProperty] =
+            fields.Object(Name)?.Object("json_schema")?.Flag("strict") ?? false;
+    }
+
+    private static ChatResponseFormat? Read(RequestFields fields)
     {
         if (fields.Object(Name) is not { } format)
         {

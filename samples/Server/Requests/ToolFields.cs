@@ -44,8 +44,8 @@ internal static class ToolFields
                 $"'{where}.function.parameters' must be a JSON schema, but is {RequestFields.NameOf(parameters)}.", where);
         }
 
-        return AIFunctionFactory.CreateDeclaration(
-            name, function.Text("description") ?? "", function.Find("parameters") ?? NoParameters);
+        return new DeclaredFunction(
+            name, function.Text("description") ?? "", function.Find("parameters") ?? NoParameters, function.Flag("strict") ?? false);
     }
 
     private static ChatToolMode? ReadChoice(RequestFields fields, AITool[] tools)

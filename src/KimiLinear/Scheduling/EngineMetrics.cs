@@ -6,12 +6,27 @@ namespace KimiLinear.Scheduling;
 
 /// <summary>What an engine measures for OpenTelemetry, under the name of <see cref="GenerationEngine.TelemetryName"/>.</summary>
 /// <remarks>
-/// Names and units are those of the GenAI conventions where they have one. A listener of the meter runs within the call that
+/// Names, units, attributes and bounds of histograms are those of the GenAI conventions where they have one. A listener of the meter runs within the call that
 /// measures, on the engine's thread or, for what is known at a reply's end, its reader's; what it throws costs that call and nothing else. An instrument that a listener will not
 /// have made is missing.
 /// </remarks>
 internal sealed class EngineMetrics : IDisposable
 {
+    // The conventions' own, and for what they do not name, those of its kin. Without them a collector takes bounds made for
+    // milliseconds, and all that is shorter than five seconds is one to it.
+    private static readonly InstrumentAdvice<double> RequestSeconds =
+        Bounds(0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92);
+
+    private static readonly InstrumentAdvice<double> FirstTokenSeconds =
+        Bounds(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10);
+
+    private static readonly InstrumentAdvice<double> TokenSeconds =
+        Bounds(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5);
+
+    private static readonly InstrumentAdvice<int> TokenCounts = Bounds(1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576);
+
+    private static readonly InstrumentAdvice<int> RequestCounts = Bounds(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024);
+
     private readonly TelemetryFaults _faults;
     private readonly Meter _meter;
     private readonly KeyValuePair<string, object?> _model;
@@ -34,18 +49,21 @@ internal sealed class EngineMetrics : IDisposable
         _meter = new Meter(GenerationEngine.TelemetryName, version: null, tags: null, scope: engine);
         _model = new("gen_ai.request.model", model);
         _duration = Histogram<double>(
-            "gen_ai.server.request.duration", "s", "Time from a request to the last token of its reply.");
+            "gen_ai.server.request.duration", "s", "Time from a request to the last token of its reply.", RequestSeconds);
         _timeToFirstToken = Histogram<double>(
-            "gen_ai.server.time_to_first_token", "s", "Time from a request to the first token of its reply.");
+            "gen_ai.server.time_to_first_token", "s", "Time from a request to the first token of its reply.", FirstTokenSeconds);
         _timePerOutputToken = Histogram<double>(
-            "gen_ai.server.time_per_output_token", "s", "Time of each token after the first.");
-        _queueDuration = Histogram<double>("kimilinear.queue.duration", "s", "Time a request waited for a place.");
-        _batchSize = Histogram<int>("kimilinear.step.requests", "{request}", "Requests that a step computed.");
+            "gen_ai.server.time_per_output_token", "s", "Time of each token after the first.", TokenSeconds);
+        _queueDuration = Histogram<double>(
+            "kimilinear.queue.duration", "s", "Time a request waited for a place.", RequestSeconds);
+        _batchSize = Histogram<int>(
+            "kimilinear.step.requests", "{request}", "Requests that a step computed.", RequestCounts);
         _tokenInterval = Histogram<double>(
-            "kimilinear.token.interval", "s", "Time between two tokens of a reply, pauses for its reader included.");
+            "kimilinear.token.interval", "s", "Time between two tokens of a reply, pauses for its reader included.", TokenSeconds);
         _promptTokens = Histogram<int>(
-            "kimilinear.request.prompt_tokens", "{token}", "Tokens of a request's prompt, read or resumed.");
-        _generatedTokens = Histogram<int>("kimilinear.request.generated_tokens", "{token}", "Tokens of a reply.");
+            "kimilinear.request.prompt_tokens", "{token}", "Tokens of a request's prompt, read or resumed.", TokenCounts);
+        _generatedTokens = Histogram<int>(
+            "kimilinear.request.generated_tokens", "{token}", "Tokens of a reply.", TokenCounts);
         _tokens = Made(() => _meter.CreateCounter<long>(
             "kimilinear.tokens", "{token}", "Tokens of prompts that were read or resumed, and tokens generated."));
     }
@@ -94,12 +112,18 @@ internal sealed class EngineMetrics : IDisposable
     public void CountReply(GenerationTimings timings)
     {
         TimeSpan untilFirst = timings.QueueDuration + timings.TimeToFirstToken;
-        Record(_timeToFirstToken, untilFirst.TotalSeconds, _model);
-        Record(_duration, (untilFirst + timings.DecodeDuration).TotalSeconds, _model);
+        Record(_timeToFirstToken, untilFirst.TotalSeconds, EngineSpans.Operation, EngineSpans.Provider, _model);
+        Record(
+            _duration, (untilFirst + timings.DecodeDuration).TotalSeconds, EngineSpans.Operation, EngineSpans.Provider, _model);
         Record(_queueDuration, timings.QueueDuration.TotalSeconds, _model);
         if (timings.GeneratedTokenCount > 1)
         {
-            Record(_timePerOutputToken, timings.DecodeDuration.TotalSeconds / (timings.GeneratedTokenCount - 1), _model);
+            Record(
+                _timePerOutputToken,
+                timings.DecodeDuration.TotalSeconds / (timings.GeneratedTokenCount - 1),
+                EngineSpans.Operation,
+                EngineSpans.Provider,
+                _model);
         }
 
         Record(_promptTokens, timings.PromptTokenCount, _model);
@@ -123,9 +147,13 @@ internal sealed class EngineMetrics : IDisposable
         }
     }
 
-    private Histogram<T>? Histogram<T>(string name, string unit, string description)
+    private static InstrumentAdvice<T> Bounds<T>(params T[] bounds)
         where T : struct =>
-        Made(() => _meter.CreateHistogram<T>(name, unit, description));
+        new() { HistogramBucketBoundaries = bounds };
+
+    private Histogram<T>? Histogram<T>(string name, string unit, string description, InstrumentAdvice<T> advice)
+        where T : struct =>
+        Made(() => _meter.CreateHistogram(name, unit, description, tags: null, advice));
 
     private TInstrument? Made<TInstrument>(Func<TInstrument> make)
         where TInstrument : Instrument

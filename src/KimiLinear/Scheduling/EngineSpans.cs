@@ -7,6 +7,12 @@ namespace KimiLinear.Scheduling;
 /// <remarks>What a listener throws costs what it would have heard, and no request; a span whose start failed is ended all the same.</remarks>
 internal sealed class EngineSpans
 {
+    /// <summary>What every span and measurement of the conventions says of the operation.</summary>
+    public static readonly KeyValuePair<string, object?> Operation = new("gen_ai.operation.name", "generate_content");
+
+    /// <summary>What every span and measurement of the conventions says of who computes.</summary>
+    public static readonly KeyValuePair<string, object?> Provider = new("gen_ai.provider.name", "kimilinear");
+
     private static ActivitySource? _processSource;
 
     private readonly string _model;
@@ -26,8 +32,8 @@ internal sealed class EngineSpans
     public Activity? Start()
     {
         Activity? span = StartActivity();
-        span?.SetTag("gen_ai.operation.name", "generate_content");
-        span?.SetTag("gen_ai.provider.name", "kimilinear");
+        span?.SetTag(Operation.Key, Operation.Value);
+        span?.SetTag(Provider.Key, Provider.Value);
         span?.SetTag("gen_ai.request.model", _model);
         return span;
     }
@@ -39,6 +45,13 @@ internal sealed class EngineSpans
         span?.SetTag("gen_ai.usage.output_tokens", timings.GeneratedTokenCount);
         span?.SetTag("gen_ai.usage.cache_read.input_tokens", timings.CachedPromptTokenCount);
         span?.SetTag("kimilinear.queue.duration", timings.QueueDuration.TotalSeconds);
+    }
+
+    /// <summary>Notes in the span that the request failed, was refused or cancelled.</summary>
+    public static void Fail(Activity? span, Exception exception)
+    {
+        span?.SetTag("error.type", exception.GetType().FullName);
+        span?.SetStatus(ActivityStatusCode.Error, exception.Message);
     }
 
     /// <summary>Ends a span.</summary>

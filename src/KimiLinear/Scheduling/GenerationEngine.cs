@@ -197,35 +197,61 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
         Activity? span = _spans.Start();
         try
         {
-            Reply reply = new(prompt, options, _tokenizer, _model.Config.VocabularySize);
-            EngineRequest request = new(prompt, options, reply, _options.ReadAheadTokens, _queue.Wake);
-            _queue.Add(request);
-            CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
-                static state => ((EngineRequest)state!).Abandon(), request);
-            await using (registration.ConfigureAwait(false))
+            IAsyncEnumerator<GeneratedToken> tokens = Read(prompt, options, cancellationToken).GetAsyncEnumerator(cancellationToken);
+            await using (tokens.ConfigureAwait(false))
             {
-                try
+                while (await MoveNextAsync(tokens, span).ConfigureAwait(false))
                 {
-                    await foreach (GeneratedToken token in request.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+                    if (tokens.Current.Timings is { } timings)
                     {
-                        if (token.Timings is { } timings)
-                        {
-                            _metrics.CountReply(timings);
-                            EngineSpans.Describe(span, timings);
-                        }
-
-                        yield return token;
+                        _metrics.CountReply(timings);
+                        EngineSpans.Describe(span, timings);
                     }
-                }
-                finally
-                {
-                    request.Abandon();
+
+                    yield return tokens.Current;
                 }
             }
         }
         finally
         {
             _spans.Stop(span);
+        }
+    }
+
+    private static async ValueTask<bool> MoveNextAsync(IAsyncEnumerator<GeneratedToken> tokens, Activity? span)
+    {
+        try
+        {
+            return await tokens.MoveNextAsync().ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            EngineSpans.Fail(span, exception);
+            throw;
+        }
+    }
+
+    private async IAsyncEnumerable<GeneratedToken> Read(
+        int[] prompt, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        Reply reply = new(prompt, options, _tokenizer, _model.Config.VocabularySize);
+        EngineRequest request = new(prompt, options, reply, _options.ReadAheadTokens, _queue.Wake);
+        _queue.Add(request);
+        CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
+            static state => ((EngineRequest)state!).Abandon(), request);
+        await using (registration.ConfigureAwait(false))
+        {
+            try
+            {
+                await foreach (GeneratedToken token in request.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    yield return token;
+                }
+            }
+            finally
+            {
+                request.Abandon();
+            }
         }
     }
 

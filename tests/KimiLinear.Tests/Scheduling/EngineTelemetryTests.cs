@@ -140,4 +140,79 @@ public sealed class EngineTelemetryTests(TinyModel tiny) : IClassFixture<TinyMod
         Assert.Equal(9, span.GetTagItem("gen_ai.usage.output_tokens"));
         Assert.Equal(tiny.Model.Name, span.GetTagItem("gen_ai.request.model"));
     }
+
+    [Fact]
+    public async Task GenerateAsync_ConventionsMetrics_CarryWhatTheyRequireAndAdviseBounds()
+    {
+        ConcurrentDictionary<string, string[]> tagsByName = [];
+        ConcurrentDictionary<string, double[]> boundsByName = [];
+        using EngineHarness harness = new(tiny);
+        using MeterListener listener = new()
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (ReferenceEquals(instrument.Meter.Scope, harness.Engine))
+                {
+                    self.EnableMeasurementEvents(instrument);
+                    boundsByName[instrument.Name] = instrument switch
+                    {
+                        Histogram<double> { Advice.HistogramBucketBoundaries: { } bounds } => [.. bounds],
+                        Histogram<int> { Advice.HistogramBucketBoundaries: { } bounds } => [.. bounds.Select(bound => (double)bound)],
+                        _ => [],
+                    };
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, _, tags, _) =>
+            tagsByName[instrument.Name] = [.. tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}").Order(StringComparer.Ordinal)]);
+        listener.Start();
+
+        await harness.AskAsync(77, maxTokens: 9);
+
+        string[] expected =
+        [
+            "gen_ai.operation.name=generate_content", "gen_ai.provider.name=kimilinear", $"gen_ai.request.model={tiny.Model.Name}",
+        ];
+        foreach (string name in (string[])["request.duration", "time_to_first_token", "time_per_output_token"])
+        {
+            Assert.Equal(expected, tagsByName[$"gen_ai.server.{name}"]);
+        }
+
+        Assert.Equal(
+            [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92],
+            boundsByName["gen_ai.server.request.duration"]);
+        foreach (string name in (string[])
+            ["kimilinear.queue.duration", "kimilinear.token.interval", "kimilinear.request.prompt_tokens", "kimilinear.step.requests"])
+        {
+            Assert.NotEmpty(boundsByName[name]);
+        }
+    }
+
+    [Fact]
+    public async Task GenerateAsync_CancelledRequest_SpanSaysSo()
+    {
+        ConcurrentBag<Activity> spans = [];
+        using ActivityListener listener = new()
+        {
+            ShouldListenTo = source => source.Name == GenerationEngine.TelemetryName,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStopped = spans.Add,
+        };
+        ActivitySource.AddActivityListener(listener);
+        using EngineHarness harness = new(tiny);
+        using Activity parent = new Activity("test").Start();
+        using CancellationTokenSource enough = new();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (KimiLinear.Generation.GeneratedToken _ in harness.Engine.GenerateAsync(harness.Prompt(78), null, enough.Token))
+            {
+                await enough.CancelAsync();
+            }
+        });
+
+        Activity span = Assert.Single(spans, span => span.TraceId == parent.TraceId);
+        Assert.Equal(ActivityStatusCode.Error, span.Status);
+        Assert.Equal(typeof(OperationCanceledException).FullName, span.GetTagItem("error.type"));
+    }
 }
