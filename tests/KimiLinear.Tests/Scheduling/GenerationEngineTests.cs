@@ -95,10 +95,12 @@ public sealed class GenerationEngineTests(TinyModel tiny) : IClassFixture<TinyMo
         Assert.Equal(1, harness.Engine.GetStatistics().CancelledCount);
     }
 
-    [Fact]
-    public async Task GenerateAsync_ReaderWhoStops_PausesItsOwnRequestOnly()
+    [Theory]
+    [InlineData(64)]
+    [InlineData(1)]
+    public async Task GenerateAsync_ReaderWhoStops_PausesItsOwnRequestOnlyAndGivesItsPlaceUp(int maxSequences)
     {
-        using EngineHarness harness = new(tiny, new EngineOptions { ReadAheadTokens = 4 });
+        using EngineHarness harness = new(tiny, new EngineOptions { ReadAheadTokens = 4, MaxSequences = maxSequences });
         IAsyncEnumerator<GeneratedToken> slow = harness.Engine
             .GenerateAsync(harness.Prompt(1), EngineHarness.Options(1, maxTokens: 30)).GetAsyncEnumerator(
                 TestContext.Current.CancellationToken);
@@ -108,7 +110,7 @@ public sealed class GenerationEngineTests(TinyModel tiny) : IClassFixture<TinyMo
             Assert.True(await slow.MoveNextAsync());
             read.Add(slow.Current.Id);
 
-            int[] other = await harness.AskAsync(2);
+            int[] other = await harness.AskAsync(2).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
 
             Assert.Equal(await harness.AloneAsync(2), other);
             Assert.InRange(harness.Engine.GetStatistics().GeneratedTokenCount - other.Length, 2, 6);
