@@ -38,26 +38,47 @@ public sealed class TelemetryTests(TinyModel tiny)
         Assert.Contains("telemetry", Assert.Single(logger.Lines));
     }
 
-    [Fact]
-    public async Task GetResponseAsync_LogFails_ReplyIsWhole()
+    [Theory]
+    [InlineData("log")]
+    [InlineData("enabled")]
+    public async Task GetResponseAsync_LogFails_ReplyIsWhole(string when)
     {
-        using KimiLinearChatClient client = Create(new BrokenLogger());
+        BrokenLogger logger = new(when);
+        using KimiLinearChatClient client = Create(logger);
         ChatOptions options = new() { MaxOutputTokens = 8, AllowBackgroundResponses = true };
 
         Assert.NotEmpty((await client.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken)).Text);
+        Assert.InRange(logger.FaultCount, 1, int.MaxValue);
     }
 
     [Fact]
-    public async Task GetRequiredService_LogFails_ModelIsLoaded()
+    public void QuietLogger_AnythingFails_IsSilentAndOffUntilItWorksAgain()
     {
+        ILogger scope = QuietLogger.Around(new BrokenLogger("scope"))!, enabled = QuietLogger.Around(new BrokenLogger("enabled"))!;
+
+        Assert.Null(scope.BeginScope("a scope"));
+        Assert.True(scope.IsEnabled(LogLevel.Error));
+        Assert.False(enabled.IsEnabled(LogLevel.Error));
+        QuietLogger.Around(new BrokenLogger("log"))!.LogError("A message.");
+        Assert.Same(scope, QuietLogger.Around(scope));
+        Assert.Null(QuietLogger.Around(null));
+    }
+
+    [Theory]
+    [InlineData("log")]
+    [InlineData("enabled")]
+    public async Task GetRequiredService_LogFails_ModelIsLoaded(string when)
+    {
+        BrokenLogger logger = new(when);
         ServiceCollection services = new();
-        services.AddSingleton<ILogger<KimiLinearChatClient>>(new BrokenLogger());
+        services.AddSingleton<ILogger<KimiLinearChatClient>>(logger);
         services.AddKimiLinearChatClient(TinyModel.Folder);
         await using ServiceProvider provider = services.BuildServiceProvider();
 
         IChatClient client = provider.GetRequiredService<IChatClient>();
 
         Assert.NotEmpty((await AskAsync(client)).Text);
+        Assert.InRange(logger.FaultCount, 1, int.MaxValue);
     }
 
     private static Task<ChatResponse> AskAsync(IChatClient client) => client.GetResponseAsync(
@@ -66,16 +87,37 @@ public sealed class TelemetryTests(TinyModel tiny)
     private KimiLinearChatClient Create(ILogger<KimiLinearChatClient> logger) =>
         new(tiny.Model, tiny.Tokenizer, GenerationConfig.Load(TinyModel.Folder), options: null, logger);
 
-    /// <summary>A log whose disk is full.</summary>
-    private sealed class BrokenLogger : ILogger<KimiLinearChatClient>
+    /// <summary>A log that fails at one of its methods: its disk is full.</summary>
+    private sealed class BrokenLogger(string when) : ILogger<KimiLinearChatClient>
     {
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => throw new IOException("The disk is full.");
+        private int _faultCount;
 
-        public bool IsEnabled(LogLevel logLevel) => true;
+        public int FaultCount => _faultCount;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull
+        {
+            FailAt("scope");
+            return null;
+        }
+
+        public bool IsEnabled(LogLevel logLevel)
+        {
+            FailAt("enabled");
+            return true;
+        }
 
         public void Log<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            throw new IOException("The disk is full.");
+            FailAt("log");
+
+        private void FailAt(string point)
+        {
+            if (point == when)
+            {
+                Interlocked.Increment(ref _faultCount);
+                throw new IOException("The disk is full.");
+            }
+        }
     }
 }

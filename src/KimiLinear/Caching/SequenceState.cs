@@ -78,6 +78,7 @@ public sealed class SequenceState : IDisposable
         try
         {
             copy.Reserve(0);
+            copy.EnsureTable(CacheLayout.PagesFor(Length));
             _pool.Backend.CopySlot(_pool.Storage, _slot, copy._slot);
             copy.SharePages(_pages.AsSpan(0, Length / CacheLayout.PageTokens));
             copy.Reserve(Length);

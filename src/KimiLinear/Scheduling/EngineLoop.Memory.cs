@@ -68,9 +68,17 @@ internal sealed partial class EngineLoop
         }
     }
 
-    // A guess takes a copy of the sequence; that is no reason for anything else to give way.
-    private bool HasRoomForGuesses() =>
-        Memory.UsedBytes + (_running.Count * (_model.SlotBytes + (2 * _model.PageBytes))) <= Memory.MaxBytes;
+    // A guess takes a copy of the sequence. Kept prefixes give way to it, which sooner or later fill the memory; no request does.
+    private bool HasRoomForGuesses()
+    {
+        long bytes = _running.Count * (_model.SlotBytes + (2 * _model.PageBytes));
+        foreach (EngineRequest request in _running)
+        {
+            bytes += request.IsDecoding ? Memory.BytesOf(request.Sequence!.Length) : Memory.BytesFor(request);
+        }
+
+        return bytes <= Memory.MaxBytes;
+    }
 
     private long NeededBytes()
     {

@@ -21,7 +21,7 @@ internal sealed partial class EngineLoop
     private readonly List<PlannedEntry> _plan = [];
     private BatchEntry[] _entries = new BatchEntry[4];
     private float[] _logits = [];
-    private readonly PlaceTime _placeTime = new();
+    private readonly PlaceTime _placeTime = new(TimeProvider.System);
     private long _nextTicket;
 
     // Whether somebody waits for memory and for nothing else.
@@ -71,6 +71,7 @@ internal sealed partial class EngineLoop
                 DropAbandoned(_waiting);
                 DropAbandoned(_running);
                 PausedCount = CountPaused();
+                _shares.BeginRound(_running, _waiting);
                 Admit();
                 Publish();
                 _planner.Plan(_running, mayGuess: HasRoomForGuesses(), _plan);
@@ -145,7 +146,7 @@ internal sealed partial class EngineLoop
         from.Remove(request);
         _shares.Leave(request.Caller);
         request.Complete(error);
-        _queue.RetryAfter = _placeTime.Next();
+        _queue.RetryAfter = _placeTime.Next(request.SubmittedAt);
         _queue.Leave();
     }
 

@@ -17,7 +17,6 @@ internal sealed class EngineRequest
 
     private readonly Action _wakeEngine;
     private readonly int _readAheadTokens;
-    private readonly long _submittedAt = Stopwatch.GetTimestamp();
 
     // What the sequence has to have read before the next token can be drawn: the prompt, and after a loss of memory the reply too.
     private int[] _known;
@@ -57,6 +56,9 @@ internal sealed class EngineRequest
     public GenerationOptions Options { get; }
 
     public Reply Reply { get; }
+
+    /// <summary>When it came, as <see cref="Stopwatch.GetTimestamp"/> counts.</summary>
+    public long SubmittedAt { get; } = Stopwatch.GetTimestamp();
 
     /// <summary>Who shares time with others: the caller's name, or the request itself.</summary>
     public object Caller { get; }
@@ -147,7 +149,7 @@ internal sealed class EngineRequest
         {
             CachedTokens = sequence.Length;
             _admittedAt = Stopwatch.GetTimestamp();
-            _queueDuration = Stopwatch.GetElapsedTime(_submittedAt, _admittedAt);
+            _queueDuration = Stopwatch.GetElapsedTime(SubmittedAt, _admittedAt);
         }
     }
 

@@ -25,7 +25,7 @@ internal sealed class EngineSpans
     {
         _model = model;
         _faults = faults;
-        _source = FindSource(faults);
+        _source = FindSource(ref _processSource, faults);
     }
 
     /// <summary>Starts the span of a request; null when nobody listens.</summary>
@@ -69,11 +69,15 @@ internal sealed class EngineSpans
         }
     }
 
-    // One for all engines of the process. Making it asks listeners whether they want it, and one may throw; the next engine tries
-    // again then, and an initializer of the field could not.
-    private static ActivitySource? FindSource(TelemetryFaults faults)
+    /// <summary>Finds the source that is held, or makes it; null when a listener will not have it.</summary>
+    /// <param name="held">
+    /// Where it is held, for all engines of the process. Making it asks listeners whether they want it, and one may throw; the next
+    /// engine tries again then, and an initializer of a field could not.
+    /// </param>
+    /// <param name="faults">Where what listeners throw ends.</param>
+    internal static ActivitySource? FindSource(ref ActivitySource? held, TelemetryFaults faults)
     {
-        if (Volatile.Read(ref _processSource) is { } source)
+        if (Volatile.Read(ref held) is { } source)
         {
             return source;
         }
@@ -81,7 +85,7 @@ internal sealed class EngineSpans
         try
         {
             ActivitySource made = new(GenerationEngine.TelemetryName);
-            if (Interlocked.CompareExchange(ref _processSource, made, null) is { } other)
+            if (Interlocked.CompareExchange(ref held, made, null) is { } other)
             {
                 made.Dispose();
                 return other;

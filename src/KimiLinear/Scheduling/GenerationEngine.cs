@@ -115,7 +115,7 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
         PromptGuard.Require(promptTokenIds.Span, _model.Config);
-        RequireRoom(promptTokenIds.Length);
+        RequireRoom(promptTokenIds);
         options ??= new GenerationOptions();
         SamplingOptions sampling = options.SamplingOptions ?? DefaultSamplingOptions;
         sampling.RequireTokenIdsBelow(_model.Config.VocabularySize);
@@ -255,8 +255,9 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
         }
     }
 
-    private void RequireRoom(int promptLength)
+    private void RequireRoom(ReadOnlyMemory<int> promptTokenIds)
     {
+        int promptLength = promptTokenIds.Length;
         if (promptLength > _maxContextTokens)
         {
             throw new ArgumentException(
@@ -264,7 +265,7 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
                     CultureInfo.InvariantCulture,
                     $"The prompt has {promptLength:N0} tokens, but a request of this engine has at most {_maxContextTokens:N0}. "
                     + $"Shorten it or summarise earlier turns."),
-                nameof(promptLength));
+                nameof(promptTokenIds));
         }
 
         long bytes = _loop.Memory.BytesOf(promptLength + 1);

@@ -1,21 +1,22 @@
-using System.Diagnostics;
-
 namespace KimiLinear.Scheduling;
 
 /// <summary>How often requests end lately, which is how often places become free.</summary>
-internal sealed class PlaceTime
+/// <param name="time">Tells the time.</param>
+internal sealed class PlaceTime(TimeProvider time)
 {
     // How much of the estimate a new interval replaces.
     private const double Weight = 0.1;
 
-    private long _last = Stopwatch.GetTimestamp();
+    private long _last = time.GetTimestamp();
     private double _seconds = 1;
 
     /// <summary>Counts a request that ended and returns the time between two, at least a second.</summary>
-    public TimeSpan Next()
+    /// <param name="submittedAt">When the request came: that nothing ended before, since nothing was there, says nothing.</param>
+    public TimeSpan Next(long submittedAt)
     {
-        double interval = Stopwatch.GetElapsedTime(_last).TotalSeconds;
-        _last = Stopwatch.GetTimestamp();
+        long now = time.GetTimestamp();
+        double interval = time.GetElapsedTime(Math.Max(_last, submittedAt), now).TotalSeconds;
+        _last = now;
         _seconds += Weight * (interval - _seconds);
         return TimeSpan.FromSeconds(Math.Max(1, _seconds));
     }

@@ -40,8 +40,7 @@ internal sealed class PrefixCache(KimiLinearModel model, PrefixFolder? folder) :
         int resumed = found?.Value.Sequence.Length ?? 0;
         if (folder?.Find(tokens, tokens.Length - 1) is { } stored
             && stored.Tokens.Length >= resumed + FewestTokens
-            && makeRoom(model.SnapshotBytes(stored.Tokens.Length))
-            && folder.Resume(stored) is { } sequence)
+            && folder.Resume(stored, makeRoom) is { } sequence)
         {
             branchAt = BranchAt(common, sequence.Length, tokens.Length);
             return sequence;

@@ -96,16 +96,24 @@ internal sealed class PrefixFolder : IDisposable
         return found?.Value;
     }
 
-    /// <summary>Starts a sequence from a copy, or returns null when the copy is lost.</summary>
-    public SequenceState? Resume(StoredPrefix stored)
+    /// <summary>Starts a sequence from a copy, or returns null when the copy is lost or there is no room for it.</summary>
+    /// <param name="stored">A copy that was found.</param>
+    /// <param name="makeRoom">Makes room in memory for so many bytes, or says that there is none.</param>
+    public SequenceState? Resume(StoredPrefix stored, Func<long, bool> makeRoom)
     {
         LinkedListNode<StoredPrefix> node = _tree.Get(stored.Tokens)!;
+        Touch(node);
+        // What gives way in memory comes here, and this copy may have to go for it.
+        if (!makeRoom(_model.SnapshotBytes(stored.Tokens.Length)) || node.List is null)
+        {
+            return null;
+        }
+
         SequenceState sequence = _model.CreateSequence();
         try
         {
             if (stored.Use(_model.CreateSnapshot, snapshot => _model.Restore(sequence, snapshot)))
             {
-                Touch(node);
                 return sequence;
             }
         }

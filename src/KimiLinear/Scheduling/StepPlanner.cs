@@ -18,6 +18,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         return order != 0 ? order : one.Ticket.CompareTo(other.Ticket);
     };
 
+    private readonly List<EngineRequest> _takePart = [];
     private readonly List<EngineRequest> _writers = [];
     private readonly List<EngineRequest> _prompts = [];
     private double _earnedMilliseconds;
@@ -33,12 +34,25 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         _writers.Clear();
         _prompts.Clear();
         _guessedTokens = 0;
+        _takePart.Clear();
         foreach (EngineRequest request in running)
         {
             if (!request.IsPaused)
             {
-                (request.IsDecoding ? _writers : _prompts).Add(request);
+                _takePart.Add(request);
             }
+        }
+
+        // Others got the places of those that were paused and now go on: they take turns.
+        if (_takePart.Count > options.MaxSequences)
+        {
+            _takePart.Sort(_leastServedFirst);
+            _takePart.RemoveRange(options.MaxSequences, _takePart.Count - options.MaxSequences);
+        }
+
+        foreach (EngineRequest request in _takePart)
+        {
+            (request.IsDecoding ? _writers : _prompts).Add(request);
         }
 
         foreach (EngineRequest request in _writers)
@@ -105,7 +119,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         foreach (EngineRequest request in _prompts)
         {
             PlannedEntry piece = PieceOf(request);
-            bool fits = plan.Count == 0 || tokens + piece.TokenIds.Length <= options.MaxStepTokens;
+            bool fits = tokens == 0 || tokens + piece.TokenIds.Length <= options.MaxStepTokens;
             if (!fits || (_writers.Count > 0 && piece.Milliseconds > _earnedMilliseconds))
             {
                 break;

@@ -217,6 +217,31 @@ public sealed class MemoryTests
         Assert.All(copies, copy => copy.Dispose());
     }
 
+    [Theory]
+    [InlineData(64)]
+    [InlineData(64 * 500)]
+    [InlineData((64 * 500) + 1)]
+    public void Fork_KeptCopyOfAnyLength_HoldsATableOfItsOwnLengthAndLeavesTheOthersAlone(int tokenCount)
+    {
+        using KimiLinearModel model = KimiLinearModel.Load(Golden.TinyModel);
+        using SequenceState sequence = model.CreateSequence();
+        sequence.AppendUnseen(tokenCount);
+        model.Fork(sequence, isKept: true).Dispose();
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        SequenceState copy = model.Fork(sequence, isKept: true);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        Assert.InRange(allocated, 1, (sizeof(int) * CacheLayout.PagesFor(tokenCount)) + 256);
+        Assert.Equal(2, model.SequenceCount);
+        copy.Dispose();
+        Assert.Equal(1, model.SequenceCount);
+        // Whoever comes next gets a table that grows in no step.
+        int slot = sequence.Pool.RentSlot(out int[] table);
+        Assert.InRange(table.Length, CacheLayout.PagesFor(model.Config.MaxContextTokens), int.MaxValue);
+        sequence.Pool.Return(slot, table, pageCount: 0);
+    }
+
     private static void AssertDecodeAllocatesNothing(KimiLinearModel model)
     {
         float[] logits = new float[model.Config.VocabularySize];

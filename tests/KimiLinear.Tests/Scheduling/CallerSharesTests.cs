@@ -1,9 +1,10 @@
 using KimiLinear.Scheduling;
+using KimiLinear.Tests.Generation;
 using Xunit;
 
 namespace KimiLinear.Tests.Scheduling;
 
-public sealed class CallerSharesTests
+public sealed class CallerSharesTests(TinyModel tiny) : IClassFixture<TinyModel>
 {
     [Fact]
     public void Enter_LateCaller_StartsWhereTheLeastServedStands()
@@ -44,5 +45,90 @@ public sealed class CallerSharesTests
         shares.Enter("a");
 
         Assert.Equal(100, shares.Used("a"));
+    }
+
+    [Fact]
+    public void BeginRound_RequestWhoseReaderIsBehind_HoldsNobodyBack()
+    {
+        CallerShares shares = new();
+        EngineRequest slow = Paused(shares, "slow"), busy = Running(shares, "busy");
+        shares.BeginRound([slow, busy], []);
+        shares.BeginRound([slow, busy], []);
+        shares.Charge("busy", 100);
+
+        shares.Enter("late");
+
+        Assert.Equal(100, shares.Used("late"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void BeginRound_ReaderReadsOnOrCallerAsksAgain_SavedNothingUp(bool readsOn)
+    {
+        CallerShares shares = new();
+        EngineRequest slow = Paused(shares, "slow"), busy = Running(shares, "busy"), busier = Running(shares, "busier");
+        shares.BeginRound([slow, busy, busier], []);
+        shares.BeginRound([slow, busy, busier], []);
+        shares.Charge("busy", 100);
+        shares.Charge("busier", 200);
+
+        if (readsOn)
+        {
+            shares.BeginRound([Running(shares, "slow"), slow, busy, busier], []);
+        }
+        else
+        {
+            shares.BeginRound([slow, busy, busier], [Running(shares, "slow")]);
+        }
+
+        Assert.Equal(100, shares.Used("slow"));
+    }
+
+    [Fact]
+    public void BeginRound_CallersWithWork_KeepTheirAccounts()
+    {
+        CallerShares shares = new();
+        EngineRequest a = Running(shares, "a"), b = Running(shares, "b");
+        shares.Charge("a", 30);
+
+        for (int round = 0; round < 3; round++)
+        {
+            shares.BeginRound([a], [b]);
+        }
+
+        Assert.Equal((30.0, 0.0), (shares.Used("a"), shares.Used("b")));
+    }
+
+    [Fact]
+    public void Enter_NobodyHasWork_StartsWhereTheLeastServedStands()
+    {
+        CallerShares shares = new();
+        EngineRequest slow = Paused(shares, "slow");
+        shares.Charge("slow", 10);
+        shares.BeginRound([slow], []);
+        shares.BeginRound([slow], []);
+
+        shares.Enter("late");
+
+        Assert.Equal(10, shares.Used("late"));
+    }
+
+    private EngineRequest Running(CallerShares shares, string caller)
+    {
+        shares.Enter(caller);
+        return EngineRequestTests.Create(tiny, [1, 2, 3], () => { }, caller);
+    }
+
+    private EngineRequest Paused(CallerShares shares, string caller)
+    {
+        EngineRequest request = Running(shares, caller);
+        request.Admit(tiny.Model.CreateSequence(), ticket: 0);
+        while (!request.IsPaused)
+        {
+            request.TakeLogits(new float[tiny.Model.Config.VocabularySize], maxContextTokens: 1000, TimeSpan.Zero, out _);
+        }
+
+        return request;
     }
 }

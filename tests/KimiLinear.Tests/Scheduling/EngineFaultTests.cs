@@ -203,6 +203,49 @@ public sealed class EngineFaultTests : IDisposable
         Assert.Equal(0, _model.SequenceCount);
     }
 
+    [Theory]
+    [InlineData("memory", 0)]
+    [InlineData("broken", 0)]
+    [InlineData("broken", 8)]
+    public async Task Step_Fails_EndsItsRequestsAndNoOther(string kind, int draftTokens)
+    {
+        Exception error = ErrorOf(kind);
+        int[] first = await AloneAsync(1), expectedOther = await AloneAsync(2);
+        int[] nextTurn = [.. Prompt(1), .. first, .. Prompt(3)];
+        int[] expected = await AloneAsync(nextTurn);
+        using GenerationEngine engine = new(
+            _model, _tokenizer, defaults: null, new EngineOptions { ReadAheadTokens = 2, MaxDraftTokens = draftTokens });
+        Assert.Equal(first, await AskAsync(engine, 1));
+        await using IAsyncEnumerator<GeneratedToken> other = Ask(engine, 2).GetAsyncEnumerator();
+        Assert.True(await other.MoveNextAsync());
+        // It is too far ahead of its reader to go on, and in no step.
+        await UntilAsync(() => engine.GetStatistics().GeneratedTokenCount >= first.Length + 1 + 2);
+
+        // The step that fails is one in which something is guessed, or the one that reads the prompt.
+        _backend.RunFault = () => draftTokens == 0 || HoldsCopyForAGuess() ? error : null;
+        Exception thrown = await Assert.ThrowsAnyAsync<Exception>(() => draftTokens == 0
+            ? AskAsync(engine, nextTurn)
+            : EngineHarness.ReadAsync(engine.GenerateAsync(
+                Enumerable.Range(0, 60).Select(i => 300 + (i % 5)).ToArray(),
+                EngineHarness.Options(1, 2000) with { SamplingOptions = new() { Temperature = 0 } })));
+        _backend.RunFault = null;
+
+        Assert.Same(error, thrown);
+        Assert.Equal(1, engine.GetStatistics().FailedCount);
+        List<int> otherIds = [other.Current.Id];
+        while (await other.MoveNextAsync())
+        {
+            otherIds.Add(other.Current.Id);
+        }
+
+        Assert.Equal(expectedOther, otherIds);
+        Assert.Equal(expected, await AskAsync(engine, nextTurn));
+        await RequireNothingHeldAsync(engine);
+
+        // Kept prefixes, the two requests, and the copy from which one of them goes on if it has guessed wrong.
+        bool HoldsCopyForAGuess() => _model.SequenceCount > engine.GetStatistics().PrefixCount + 2;
+    }
+
     private static Exception ErrorOf(string kind) => kind switch
     {
         "memory" => new DeviceMemoryException("The card is full."),

@@ -86,6 +86,49 @@ public sealed class EngineMemoryTests(TinyModel tiny) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public async Task GenerateAsync_MemoryLostToAnother_IsNotReadAgainForAReaderWhoTakesATokenNowAndThen()
+    {
+        const int ReadAhead = 8;
+        long reserved = SlotBytes + (CacheLayout.PagesFor(100 + 64) * PageBytes);
+        using EngineHarness harness = new(
+            tiny, new EngineOptions { MemoryBytes = reserved, ReusePrefixes = false, ReadAheadTokens = ReadAhead });
+        IAsyncEnumerator<GeneratedToken> slow = harness.Engine
+            .GenerateAsync(harness.Prompt(1), EngineHarness.Options(1, 100))
+            .GetAsyncEnumerator(TestContext.Current.CancellationToken);
+        List<int> ids = [];
+        await ReadAsync();
+        while (harness.Engine.GetStatistics().PausedCount == 0)
+        {
+            await Task.Delay(5, TestContext.Current.CancellationToken);
+        }
+
+        int promptTokens = harness.Prompt(1).Length;
+        foreach (int other in (int[])[2, 3, 4])
+        {
+            await harness.AskAsync(other, 100).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+            promptTokens += harness.Prompt(other).Length;
+            // What is read again counts as read: nothing was, for one token that its reader took.
+            Assert.Equal(promptTokens, harness.Engine.GetStatistics().PromptTokenCount);
+            await ReadAsync();
+        }
+
+        Assert.Equal(1, harness.Engine.GetStatistics().PreemptedCount);
+        while (ids.Count < 100)
+        {
+            await ReadAsync();
+        }
+
+        await slow.DisposeAsync();
+        Assert.Equal(await harness.AloneAsync(1, 100), ids);
+
+        async Task ReadAsync()
+        {
+            Assert.True(await slow.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60)));
+            ids.Add(slow.Current.Id);
+        }
+    }
+
+    [Fact]
     public async Task GenerateAsync_ReplyOutgrowsWhatWasSetAsideBesideAPausedOne_ThePausedOneGivesWay()
     {
         EngineOptions options = new()
@@ -149,6 +192,7 @@ public sealed class EngineMemoryTests(TinyModel tiny) : IClassFixture<TinyModel>
         ArgumentException error = Assert.Throws<ArgumentException>(() => harness.Engine.GenerateAsync(new int[101]));
 
         Assert.Contains("at most 100", error.Message, StringComparison.Ordinal);
+        Assert.Equal("promptTokenIds", error.ParamName);
     }
 
     [Fact]

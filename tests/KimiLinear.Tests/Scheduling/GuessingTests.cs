@@ -100,6 +100,32 @@ public sealed class GuessingTests(TinyModel tiny) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public async Task GenerateAsync_MemoryFullOfKeptPrefixes_GuessesAllTheSame()
+    {
+        long bytes = 6 * (tiny.Model.SlotBytes + (3 * tiny.Model.PageBytes));
+        using EngineHarness plain = new(tiny, new EngineOptions { MaxDraftTokens = 0 });
+        int[] expected = await AskAsync(plain, 0, temperature: 0, maxTokens: 100);
+        using EngineHarness harness = new(tiny, new EngineOptions { MemoryBytes = bytes });
+        for (int i = 0; i < 12; i++)
+        {
+            await harness.AskAsync(i, maxTokens: 5);
+        }
+
+        await harness.Engine.WhenIdleAsync(TestContext.Current.CancellationToken);
+        long guessedBefore = harness.Engine.GetStatistics().GuessedTokenCount;
+        // Of each request the ends of its prompt and of its reply were kept.
+        Assert.InRange(harness.Engine.GetStatistics().PrefixCount, 1, 12);
+
+        int[] reply = await AskAsync(harness, 0, temperature: 0, maxTokens: 100);
+
+        EngineStatistics statistics = harness.Engine.GetStatistics();
+        Assert.Equal(expected, reply);
+        Assert.InRange(statistics.GuessedTokenCount, guessedBefore + 1, long.MaxValue);
+        Assert.InRange(statistics.MemoryBytes, 1, bytes);
+        Assert.Equal(0, statistics.PreemptedCount);
+    }
+
+    [Fact]
     public async Task GenerateAsync_ContextEndsInAGuess_EndsForThatReason()
     {
         using EngineHarness harness = new(tiny, new EngineOptions { MaxContextTokens = 200 });

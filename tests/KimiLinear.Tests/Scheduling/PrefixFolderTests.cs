@@ -131,7 +131,7 @@ public sealed class PrefixFolderTests(TinyModel tiny) : IClassFixture<TinyModel>
         Keep(folder, 1);
         Keep(folder, 2);
         StoredPrefix first = folder.Find(Tokens(1), 20)!;
-        using (SequenceState? resumed = folder.Resume(first))
+        using (SequenceState? resumed = folder.Resume(first, _ => true))
         {
             Assert.Equal(20, resumed!.Length);
         }
@@ -143,6 +143,67 @@ public sealed class PrefixFolderTests(TinyModel tiny) : IClassFixture<TinyModel>
         Assert.Null(folder.Find(Tokens(3), 19));
         Assert.NotNull(folder.Find(Tokens(3), 20));
         Assert.Equal((2, 2 * bytes), (folder.Count, folder.ByteCount));
+    }
+
+    // What gives way in memory for a copy that comes back goes to the folder itself.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Resume_CopiesComeToTheFolderForItsRoom_GoesOnlyIfThereIsRoomForOneAlone(int room)
+    {
+        long bytes = tiny.Model.SnapshotBytes(20);
+        using PrefixFolder folder = new(tiny.Model, _folder.FullName, room * bytes);
+        for (int number = 1; number <= room; number++)
+        {
+            Keep(folder, number);
+        }
+
+        StoredPrefix first = folder.Find(Tokens(1), 20)!;
+        using SequenceState? resumed = folder.Resume(first, MakeRoom);
+
+        Assert.Equal(room == 1 ? null : 20, resumed?.Length);
+        Assert.NotNull(folder.Find(Tokens(9), 20));
+        Assert.Equal((room, room * bytes), (folder.Count, folder.ByteCount));
+
+        bool MakeRoom(long needed)
+        {
+            Assert.Equal(bytes, needed);
+            Keep(folder, 9);
+            return true;
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 3)]
+    [InlineData(2, 3)]
+    [InlineData(2, 4)]
+    [InlineData(3, 4)]
+    public async Task GenerateAsync_RoomForFewCopiesAnywhere_EveryTurnIsAnswered(int copiesInFolder, int pages)
+    {
+        using EngineHarness harness = new(tiny, Options() with
+        {
+            MemoryBytes = (2 * tiny.Model.SlotBytes) + (pages * tiny.Model.PageBytes),
+            PrefixFolderBytes = copiesInFolder * tiny.Model.SnapshotBytes(128),
+            MaxDraftTokens = 0,
+        });
+        int[][] prompts = [[.. Enumerable.Range(0, 100)], [.. Enumerable.Range(300, 100)]];
+        for (int turn = 0; turn < 3; turn++)
+        {
+            for (int i = 0; i < prompts.Length; i++)
+            {
+                int[] reply = await AskAsync(harness.Engine.GenerateAsync);
+                Assert.Equal(await AskAsync(tiny.CreateGenerator().GenerateAsync), reply);
+                prompts[i] = [.. prompts[i], .. reply, 7];
+
+                Task<int[]> AskAsync(Func<ReadOnlyMemory<int>, GenerationOptions?, CancellationToken, IAsyncEnumerable<GeneratedToken>> ask) =>
+                    EngineHarness.ReadAsync(
+                        ask(prompts[i], EngineHarness.Options(i, maxTokens: 9), TestContext.Current.CancellationToken));
+            }
+        }
+
+        EngineStatistics statistics = harness.Engine.GetStatistics();
+        Assert.Equal((6, 0), (statistics.CompletedCount, statistics.FailedCount));
+        Assert.InRange(statistics.StoredPrefixBytes, 1, copiesInFolder * tiny.Model.SnapshotBytes(128));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using KimiLinear.Caching;
 using KimiLinear.Generation;
 using KimiLinear.Scheduling;
 using KimiLinear.Tests.Generation;
@@ -79,6 +80,27 @@ public sealed class PrefixReuseTests(TinyModel tiny) : IClassFixture<TinyModel>
         }
 
         Assert.InRange(harness.Engine.GetStatistics().PrefixCount, 1, 8);
+    }
+
+    [Fact]
+    public void Keep_ManyCopies_NoneHasATableForTheLongestContext()
+    {
+        const int CopyCount = 200;
+        using SequenceState sequence = tiny.Model.CreateSequence();
+        tiny.Model.Forward(sequence, [.. Enumerable.Range(0, 20)], []);
+        int[][] keys = [.. Enumerable.Range(0, CopyCount).Select(i => Enumerable.Range(i * 100, 20).ToArray())];
+        using PrefixCache prefixes = new(tiny.Model, folder: null);
+        prefixes.Keep(Enumerable.Range(1, 20).ToArray(), sequence);
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        foreach (int[] key in keys)
+        {
+            prefixes.Keep(key, sequence);
+        }
+
+        // A table for a million tokens takes 64 KiB.
+        Assert.InRange((GC.GetAllocatedBytesForCurrentThread() - before) / CopyCount, 1, 8192);
+        Assert.Equal(CopyCount + 1, prefixes.Count);
     }
 
     [Fact]

@@ -122,6 +122,46 @@ public sealed class TelemetryFaultTests(TinyModel tiny) : IClassFixture<TinyMode
     }
 
     [Fact]
+    public void FindSource_ListenerFailsWhenItIsMade_NextEngineMakesItAndAllFurtherOnesHaveIt()
+    {
+        bool isBroken = false;
+        using ActivityListener listener = Listener(_ => { });
+        listener.ShouldListenTo = _ => isBroken ? throw new InvalidOperationException("The listener is broken.") : true;
+        ActivitySource.AddActivityListener(listener);
+        ActivitySource? held = null;
+        TelemetryFaults faults = new(_faults.Add);
+
+        isBroken = true;
+        ActivitySource? first = EngineSpans.FindSource(ref held, faults);
+        isBroken = false;
+        ActivitySource? second = EngineSpans.FindSource(ref held, faults);
+        ActivitySource? third = EngineSpans.FindSource(ref held, faults);
+
+        Assert.Null(first);
+        Assert.Equal("The listener is broken.", Assert.Single(_faults).Message);
+        Assert.Equal(GenerationEngine.TelemetryName, second?.Name);
+        Assert.Same(second, third);
+        second!.Dispose();
+    }
+
+    [Fact]
+    public async Task GenerateAsync_ListenerOfSpansFailsBelowAnotherSpan_ThatOneGoesOn()
+    {
+        using ActivityListener broken = Listener(_ => { });
+        broken.Sample = (ref ActivityCreationOptions<ActivityContext> _) => throw new InvalidOperationException("The listener is broken.");
+        ActivitySource.AddActivityListener(broken);
+        using EngineHarness harness = new(tiny, Options);
+        using Activity outer = new Activity("outer").Start();
+
+        await harness.AskAsync(1, maxTokens: 9);
+
+        Assert.Equal("The listener is broken.", Assert.Single(_faults).Message);
+        Assert.Same(outer, Activity.Current);
+        Assert.Empty(outer.TagObjects);
+        Assert.Equal(TimeSpan.Zero, outer.Duration);
+    }
+
+    [Fact]
     public async Task GenerateAsync_HandlerOfFaultsFails_ReplyIsWhole()
     {
         using ActivityListener broken = Listener(_ => throw new InvalidOperationException("The listener is broken."));

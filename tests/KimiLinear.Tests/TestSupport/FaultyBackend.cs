@@ -18,6 +18,9 @@ internal sealed class FaultyBackend(ComputeBackend inner) : ComputeBackend(inner
     /// <summary>What restoring a sequence throws, or null.</summary>
     public Func<Exception?>? RestoreFault { get; set; }
 
+    /// <summary>Makes the error of the next steps, thrown when all of the step's work is done.</summary>
+    public Func<Exception?>? RunFault { get; set; }
+
     /// <summary>Makes the error of the next clearings of a slot.</summary>
     public Func<Exception?>? ClearFault { get; set; }
 
@@ -32,8 +35,11 @@ internal sealed class FaultyBackend(ComputeBackend inner) : ComputeBackend(inner
 
     public override CacheStorage CreateCache(CacheLayout layout) => inner.CreateCache(layout);
 
-    public override void Run(ForwardBatch batch, CacheStorage cache, bool isObserved, Action operators) =>
+    public override void Run(ForwardBatch batch, CacheStorage cache, bool isObserved, Action operators)
+    {
         inner.Run(batch, cache, isObserved, operators);
+        ThrowIfAny(RunFault);
+    }
 
     public override void Embed(Tensor embedding, ForwardBatch batch, Tensor hidden) => inner.Embed(embedding, batch, hidden);
 

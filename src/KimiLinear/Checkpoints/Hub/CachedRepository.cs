@@ -114,31 +114,36 @@ internal sealed class CachedRepository
 
         string folder = Path.GetDirectoryName(path)!;
         Directory.CreateDirectory(folder);
-        File.Delete(path);
+        // Put there at once and whole: another process may use what it has put there a moment ago.
+        string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
         try
         {
-            _options.CreateLink(path, Path.GetRelativePath(folder, blob));
+            _options.CreateLink(temporary, Path.GetRelativePath(folder, blob));
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // Another process may have been faster.
-            if (!IsPresent(path))
-            {
-                Place(blob, path, isLast);
-            }
+            Place(blob, path, temporary, isLast);
+            return;
         }
+
+        File.Move(temporary, path, overwrite: true);
     }
 
     // On Windows links take a right, and some disks know none. As Python does, the file itself goes to the snapshot.
-    private static void Place(string blob, string path, bool isLast)
+    private static void Place(string blob, string path, string temporary, bool isLast)
     {
-        if (isLast)
+        try
         {
-            File.Move(blob, path);
+            if (!isLast)
+            {
+                File.Copy(blob, temporary);
+            }
+
+            File.Move(isLast ? blob : temporary, path, overwrite: true);
         }
-        else
+        catch (FileNotFoundException) when (IsPresent(path))
         {
-            File.Copy(blob, path);
+            // Another process was faster and has moved it.
         }
     }
 

@@ -51,6 +51,47 @@ public sealed class HubSharingTests : IDisposable
         _case.RequireWeights();
     }
 
+    // Whoever has linked the last file uses the model at once.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Link_TwoAtATime_WhatOneHasPutThereStays(bool canLink)
+    {
+        ModelHubOptions options =
+            canLink ? _case.Options : _case.Options with { CreateLink = (_, _) => throw new UnauthorizedAccessException() };
+        for (int round = 0; round < 1_000; round++)
+        {
+            CachedRepository repository = new(_case.Cache, "org/tiny", options);
+            string commit = $"{round:x40}";
+            HubFile file = new("model.safetensors", 3, $"{round:x64}");
+            Directory.CreateDirectory(Path.GetDirectoryName(repository.BlobPath(file))!);
+            await File.WriteAllBytesAsync(repository.BlobPath(file), [1, 2, 3], TestContext.Current.CancellationToken);
+            string path = Path.Combine(repository.SnapshotPath(commit), file.Path);
+            using Barrier start = new(2);
+
+            bool[] wasThere = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Factory.StartNew(
+                () =>
+                {
+                    start.SignalAndWait();
+                    repository.Link(commit, file, isLast: true);
+                    bool isThere = true;
+                    for (int i = 0; i < 20; i++)
+                    {
+                        isThere &= CachedRepository.LengthOf(path) == 3;
+                    }
+
+                    return isThere;
+                },
+                TestContext.Current.CancellationToken,
+                // Threads of their own: they wait for each other, and other tests need the pool.
+                TaskCreationOptions.LongRunning,
+                TaskScheduler.Default)));
+
+            Assert.Equal([true, true], wasThere);
+            Assert.Equal([path], Directory.EnumerateFileSystemEntries(repository.SnapshotPath(commit)));
+        }
+    }
+
     [Fact]
     public async Task PullAsync_LockedByAnother_Waits()
     {
