@@ -66,6 +66,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     private readonly ChatClientMetadata _metadata;
     private readonly int? _defaultMaxTokens;
     private readonly bool _constrainsToolCalls;
+    private readonly JsonGrammarOptions _schemaOptions;
     private readonly IReadOnlyList<int> _callTokenIds;
     private readonly UnsupportedOptions _unsupported;
     private readonly bool _ownsModel;
@@ -117,6 +118,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         _metadata = new ChatClientMetadata("kimilinear", providerUri: null, options.ModelId ?? model.Name);
         _defaultMaxTokens = options.DefaultMaxOutputTokens ?? generationConfig?.MaxNewTokens;
         _constrainsToolCalls = options.ConstrainToolCalls;
+        _schemaOptions = new JsonGrammarOptions { UseLocalTimes = options.UseLocalTimes };
         _callTokenIds = ToolCallMarkers.FindOpeningTokenIds(tokenizer);
         _unsupported = new UnsupportedOptions(options.UnsupportedOptionBehavior, quiet);
         _ownsModel = ownsModel;
@@ -258,7 +260,8 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
         GenerationOptions generation = ChatOptionsMapping.ToGenerationOptions(
             options, given, _engine.DefaultSamplingOptions, _defaultMaxTokens);
         List<ChatTurn> turns = ChatMessageMapping.ToTurns(messages, options?.Instructions, ReplyGrammars.Instruction(options));
-        ReplyGrammar? grammar = generation.Grammar ?? ReplyGrammars.Create(options, declared, turns, _constrainsToolCalls);
+        ReplyGrammar? grammar = generation.Grammar
+            ?? ReplyGrammars.Create(options, declared, turns, _constrainsToolCalls, _schemaOptions);
         _unsupported.Check(grammar, options);
         List<int> prompt = [];
         ChatTemplate.Encode(_tokenizer, CallNumbering.Renumber(turns), declared, addGenerationPrompt: true, prompt);

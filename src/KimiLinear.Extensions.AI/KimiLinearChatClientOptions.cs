@@ -42,6 +42,14 @@ public sealed class KimiLinearChatClientOptions
     /// <value>The default is <see langword="true"/>.</value>
     public bool ConstrainToolCalls { get; set; } = true;
 
+    /// <summary>
+    /// Gets or sets a value indicating whether the JSON Schema format <c>time</c> is written without an offset, as
+    /// <see cref="TimeOnly"/> reads it, in replies and in arguments of calls. JSON Schema asks for the offset, which
+    /// <see cref="TimeOnly"/> refuses.
+    /// </summary>
+    /// <value>The default is <see langword="true"/>: <c>12:30:00</c>.</value>
+    public bool UseLocalTimes { get; set; } = true;
+
     /// <summary>Gets or sets who is told how far a download has come; not read from configuration.</summary>
     public IProgress<ModelDownloadProgress>? DownloadProgress { get; set; }
 

@@ -85,8 +85,9 @@ public static class KimiLinearServiceCollectionExtensions
     }
 
     /// <summary>
-    /// Adds a check of the model of <c>AddKimiLinearChatClient</c>: unhealthy while it loads, if that failed and once the host stops, degraded when
-    /// more than half of the requests that may wait do, else healthy. It is a matter of readiness, not of liveness.
+    /// Adds a check of the model of <c>AddKimiLinearChatClient</c>: unhealthy while it loads, if that failed and once the host
+    /// stops, degraded when more than half of the requests that may wait do, else healthy, also before a first use that is to load
+    /// it. It is a matter of readiness, not of liveness.
     /// </summary>
     /// <param name="builder">The application's health checks.</param>
     /// <param name="name">The check's name.</param>

@@ -22,6 +22,12 @@ internal sealed class ModelHealthCheck(ModelHost host, int maxQueuedRequests) : 
             return new HealthCheckResult(failureStatus, $"failed: {error.Message}", error);
         }
 
+        if (host.WarmUp == ModelWarmUp.OnFirstUse && !host.HasBegun)
+        {
+            // Whoever waits for readiness before the first request would wait for ever.
+            return HealthCheckResult.Healthy("not loaded: the first request loads it");
+        }
+
         if (host.LoadedClient?.GetService(typeof(GenerationEngine), serviceKey: null) is not GenerationEngine engine)
         {
             return new HealthCheckResult(

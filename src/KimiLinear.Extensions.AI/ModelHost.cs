@@ -23,6 +23,9 @@ internal sealed class ModelHost(KimiLinearChatClientOptions options, ILogger<Kim
     /// <summary>Gets how far loading has come, from 0 to 1.</summary>
     public double LoadedFraction => _progress.TotalBytes == 0 ? 0 : _progress.Fraction;
 
+    /// <summary>Gets a value indicating whether loading has begun; it may have ended since.</summary>
+    public bool HasBegun => _loading is not null;
+
     /// <summary>Gets the client if it is loaded.</summary>
     public KimiLinearChatClient? LoadedClient => _loading is { IsCompletedSuccessfully: true } loaded ? loaded.Result : null;
 

@@ -14,19 +14,25 @@ internal static class ReplyGrammars
     /// <param name="tools">The functions that may be called; empty if none may.</param>
     /// <param name="history">The conversation, for the numbers of new calls.</param>
     /// <param name="constrainsArguments">Whether calls are held to their schemas where none is required.</param>
+    /// <param name="schemaOptions">How schemas are compiled.</param>
     /// <exception cref="ArgumentException">A call of no tool, or of an unknown one, is required; or a schema is malformed.</exception>
     public static ReplyGrammar? Create(
-        ChatOptions? options, IReadOnlyList<ToolDeclaration> tools, IReadOnlyList<ChatTurn> history, bool constrainsArguments)
+        ChatOptions? options,
+        IReadOnlyList<ToolDeclaration> tools,
+        IReadOnlyList<ChatTurn> history,
+        bool constrainsArguments,
+        JsonGrammarOptions schemaOptions)
     {
+        ToolCallGrammarOptions form = new() { Arguments = schemaOptions };
         if (options?.ToolMode is RequiredChatToolMode required)
         {
-            return Calls(Required(required, tools), history, options, new ToolCallGrammarOptions { IsCallRequired = true });
+            return Calls(Required(required, tools), history, options, form with { IsCallRequired = true });
         }
 
-        JsonGrammar? json = options?.ResponseFormat is ChatResponseFormatJson format ? Compile(format) : null;
+        JsonGrammar? json = options?.ResponseFormat is ChatResponseFormatJson format ? Compile(format, schemaOptions) : null;
         if (tools.Count > 0 && (json is not null || constrainsArguments))
         {
-            return Calls(tools, history, options, new ToolCallGrammarOptions { Otherwise = json });
+            return Calls(tools, history, options, form with { Otherwise = json });
         }
 
         return json is null ? null : ReplyGrammar.Json(json);
@@ -86,11 +92,11 @@ internal static class ReplyGrammars
                 + $"{string.Join(", ", tools.Select(tool => tool.Name))}.");
     }
 
-    private static JsonGrammar Compile(ChatResponseFormatJson format)
+    private static JsonGrammar Compile(ChatResponseFormatJson format, JsonGrammarOptions options)
     {
         try
         {
-            return format.Schema is { } schema ? JsonGrammar.Compile(schema) : JsonGrammar.AnyObject;
+            return format.Schema is { } schema ? JsonGrammar.Compile(schema, options) : JsonGrammar.AnyObject;
         }
         catch (JsonException exception)
         {

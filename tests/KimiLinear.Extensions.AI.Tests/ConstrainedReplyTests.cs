@@ -49,6 +49,7 @@ public sealed class ConstrainedReplyTests(TinyModel tiny)
             await RequireAsync<bool>(options, _ => true);
             await RequireAsync<Colour>(options, Enum.IsDefined);
             await RequireAsync<string[]>(options, texts => texts is not null);
+            await RequireAsync<TimeOnly>(options, _ => true);
         }
 
         RequireSomeWhole();

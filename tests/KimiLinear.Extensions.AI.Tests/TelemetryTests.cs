@@ -59,7 +59,7 @@ public sealed class TelemetryTests(TinyModel tiny)
         Assert.Null(scope.BeginScope("a scope"));
         Assert.True(scope.IsEnabled(LogLevel.Error));
         Assert.False(enabled.IsEnabled(LogLevel.Error));
-        QuietLogger.Around(new BrokenLogger("log"))!.LogError("A message.");
+        QuietLogger.Around(new BrokenLogger("log"))!.Log(LogLevel.Error, default, "A message.", null, (text, _) => text);
         Assert.Same(scope, QuietLogger.Around(scope));
         Assert.Null(QuietLogger.Around(null));
     }

@@ -248,6 +248,8 @@ public sealed class ServeCommand
             ReusePrefixes = !result.GetValue(_noPrefixes),
             PrefixFolder = result.GetValue(_prefixFolder),
             MaxDraftTokens = result.GetValue(_draftTokens),
+            // Clients are not of .NET alone, and JSON Schema asks for the offset.
+            UseLocalTimes = false,
             // A client is told what it cannot have, unless it calls a schema a wish.
             UnsupportedOptionBehavior = UnsupportedOptionBehavior.Throw,
         };

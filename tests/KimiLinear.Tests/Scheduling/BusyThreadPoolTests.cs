@@ -1,4 +1,3 @@
-using KimiLinear.Generation;
 using KimiLinear.Scheduling;
 using KimiLinear.Tests.Generation;
 using KimiLinear.Tests.TestSupport;

@@ -10,7 +10,9 @@ internal static class StringFormats
     private const string Hour = "(?:[01][0-9]|2[0-3])";
     private const string MinuteOrSecond = "[0-5][0-9]";
     private const string LocalTime = $"{Hour}:{MinuteOrSecond}:{MinuteOrSecond}(?:\\.[0-9]{{1,7}})?";
-    private const string Offset = $"(?:Z|[+-]{Hour}:{MinuteOrSecond})";
+
+    // No place on earth is further from Greenwich, and DateTimeOffset reads no more.
+    private const string Offset = $"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):{MinuteOrSecond}|14:00))";
 
     // Years from 1, as .NET has them; the 29th of February in leap years only.
     private const string Day = "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"

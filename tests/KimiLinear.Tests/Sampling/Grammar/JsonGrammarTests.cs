@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using KimiLinear.Sampling;
@@ -87,6 +88,20 @@ public sealed class JsonGrammarTests
         Assert.True(Accepts("""{"type": "string", "format": "time"}""", "\"23:59:59.1234567\"", local));
         Assert.False(Accepts("""{"type": "string", "format": "time"}""", "\"23:59:59Z\"", local));
         Assert.False(Accepts("""{"type": "string", "format": "time"}""", "\"23:59:59\""));
+    }
+
+    [Theory]
+    [InlineData("Z", true)]
+    [InlineData("-13:59", true)]
+    [InlineData("+14:00", true)]
+    [InlineData("+14:01", false)]
+    [InlineData("-15:00", false)]
+    public void Compile_Offset_IsOneThatDateTimeOffsetReads(string offset, bool isAccepted)
+    {
+        string time = $"2024-02-29T23:59:59{offset}";
+
+        Assert.Equal(isAccepted, Accepts("""{"type": "string", "format": "date-time"}""", $"\"{time}\""));
+        Assert.Equal(isAccepted, DateTimeOffset.TryParse(time, CultureInfo.InvariantCulture, out _));
     }
 
     [Theory]
