@@ -70,18 +70,16 @@ internal sealed class CallerShares
         share.LastRound = _round;
     }
 
-    // Of those with work; if nobody has any, of all.
+    // Of those with work; if nobody has any, of those who had it last.
     private double LeastUsed()
     {
-        double least = double.MaxValue;
-        double leastOfAll = double.MaxValue;
-        foreach (Share share in _shares.Values)
+        if (_shares.Count == 0)
         {
-            leastOfAll = Math.Min(leastOfAll, share.UsedMilliseconds);
-            least = HasWork(share) ? Math.Min(least, share.UsedMilliseconds) : least;
+            return 0;
         }
 
-        return _shares.Count == 0 ? 0 : least < double.MaxValue ? least : leastOfAll;
+        long since = Math.Min(_round - 1, _shares.Values.Max(share => share.LastRound));
+        return _shares.Values.Where(share => share.LastRound >= since).Min(share => share.UsedMilliseconds);
     }
 
     // Those not named yet in this round count as they did in the one before.

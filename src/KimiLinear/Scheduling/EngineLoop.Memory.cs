@@ -6,12 +6,17 @@ namespace KimiLinear.Scheduling;
 /// <content>Who gives way when memory runs out.</content>
 internal sealed partial class EngineLoop
 {
-    // Those whose readers are behind give way first, then the youngest, whatever they have done so far; they begin again when
-    // there is room.
+    // Guesses give way first, then those whose readers are behind, then the youngest, whatever they have done so far; they begin
+    // again when there is room.
     private bool MakeRoomForPlan()
     {
         while (!Memory.MakeRoom(NeededBytes()))
         {
+            if (DropDrafts())
+            {
+                continue;
+            }
+
             EngineRequest youngest = Youngest(_running.Where(request => request.IsPaused)) ?? Youngest(_running)!;
             if (_running.Count == 1)
             {
@@ -27,6 +32,28 @@ internal sealed partial class EngineLoop
         }
 
         return _plan.Count > 0;
+    }
+
+    private bool DropDrafts()
+    {
+        bool isAnyDropped = false;
+        for (int i = 0; i < _plan.Count; i++)
+        {
+            isAnyDropped |= _plan[i].DraftCount > 0;
+            DropDraft(i);
+        }
+
+        return isAnyDropped;
+    }
+
+    private void DropDraft(int index)
+    {
+        PlannedEntry entry = _plan[index];
+        if (entry.DraftCount > 0)
+        {
+            _plan[index] = entry with { TokenIds = entry.TokenIds[..^entry.DraftCount] };
+            entry.Request.DropDraft();
+        }
     }
 
     // Nobody who runs is read, and somebody waits for memory: whose reader waits for the other's reply, would wait for ever.
@@ -68,16 +95,19 @@ internal sealed partial class EngineLoop
         }
     }
 
-    // A guess takes a copy of the sequence. Kept prefixes give way to it, which sooner or later fill the memory; no request does.
+    // A guess takes a copy of the sequence. Kept prefixes give way to it, which sooner or later fill the memory; no request does:
+    // where this estimate was too low, guesses go again.
     private bool HasRoomForGuesses()
     {
-        long bytes = _running.Count * (_model.SlotBytes + (2 * _model.PageBytes));
+        long copies = _running.Count * (_model.SlotBytes + (2 * _model.PageBytes));
+        long running = 0;
         foreach (EngineRequest request in _running)
         {
-            bytes += request.IsDecoding ? Memory.BytesOf(request.Sequence!.Length) : Memory.BytesFor(request);
+            running += request.IsDecoding ? Memory.BytesOf(request.Sequence!.Length) : Memory.BytesFor(request);
         }
 
-        return bytes <= Memory.MaxBytes;
+        // What is in use counts pages that requests share once, but kept prefixes too.
+        return Math.Min(running, Memory.UsedBytes) + copies <= Memory.MaxBytes;
     }
 
     private long NeededBytes()

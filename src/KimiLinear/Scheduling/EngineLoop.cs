@@ -263,8 +263,7 @@ internal sealed partial class EngineLoop
             catch (Exception)
 #pragma warning restore CA1031
             {
-                _plan[i] = entry with { TokenIds = entry.TokenIds[..^entry.DraftCount] };
-                entry.Request.DropDraft();
+                DropDraft(i);
             }
         }
     }

@@ -78,6 +78,9 @@ internal sealed class EngineRequest
     /// <summary>When it got its place: larger is younger.</summary>
     public long Ticket { get; private set; }
 
+    /// <summary>Gets or sets when it was computed last while there were more requests than places.</summary>
+    public long LastTurn { get; set; }
+
     /// <summary>Tokens of the prompt, or of what replaces it, that are still to be read.</summary>
     public int UnreadKnownTokens => _known.Length - Sequence!.Length;
 

@@ -18,11 +18,20 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         return order != 0 ? order : one.Ticket.CompareTo(other.Ticket);
     };
 
+    // A caller's own requests take turns too.
+    private readonly Comparison<EngineRequest> _nextTurnFirst = (one, other) =>
+    {
+        int order = shares.Used(one.Caller).CompareTo(shares.Used(other.Caller));
+        order = order != 0 ? order : one.LastTurn.CompareTo(other.LastTurn);
+        return order != 0 ? order : one.Ticket.CompareTo(other.Ticket);
+    };
+
     private readonly List<EngineRequest> _takePart = [];
     private readonly List<EngineRequest> _writers = [];
     private readonly List<EngineRequest> _prompts = [];
     private double _earnedMilliseconds;
     private int _guessedTokens;
+    private long _turn;
 
     /// <summary>Fills the plan; it stays empty when there is nothing to compute.</summary>
     /// <param name="running">The requests that have a place.</param>
@@ -46,8 +55,13 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
         // Others got the places of those that were paused and now go on: they take turns.
         if (_takePart.Count > options.MaxSequences)
         {
-            _takePart.Sort(_leastServedFirst);
+            _takePart.Sort(_nextTurnFirst);
             _takePart.RemoveRange(options.MaxSequences, _takePart.Count - options.MaxSequences);
+            _turn++;
+            foreach (EngineRequest request in _takePart)
+            {
+                request.LastTurn = _turn;
+            }
         }
 
         foreach (EngineRequest request in _takePart)

@@ -61,6 +61,25 @@ public sealed class CallerSharesTests(TinyModel tiny) : IClassFixture<TinyModel>
         Assert.Equal(100, shares.Used("late"));
     }
 
+    [Fact]
+    public void BeginRound_NobodyHasWorkForAWhile_WhoHadItLastCounts()
+    {
+        CallerShares shares = new();
+        EngineRequest slow = Paused(shares, "slow"), busy = Running(shares, "busy");
+        shares.BeginRound([slow, busy], []);
+        shares.BeginRound([slow, busy], []);
+        shares.Charge("slow", 10);
+        shares.Charge("busy", 100);
+        for (int round = 0; round < 3; round++)
+        {
+            shares.BeginRound([slow], []);
+        }
+
+        shares.Enter("late");
+
+        Assert.Equal(100, shares.Used("late"));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

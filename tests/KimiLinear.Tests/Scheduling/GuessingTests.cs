@@ -126,6 +126,20 @@ public sealed class GuessingTests(TinyModel tiny) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public async Task GenerateAsync_GuessesBeyondMemory_AreNotMade()
+    {
+        long bytes = (2 * tiny.Model.SlotBytes) + (10 * tiny.Model.PageBytes);
+        using EngineHarness plain = new(tiny, new EngineOptions { MaxDraftTokens = 0, ReusePrefixes = false });
+        int[] expected = await AskAsync(plain, 0, temperature: 0, maxTokens: 550);
+        using EngineHarness harness = new(tiny, new EngineOptions { MemoryBytes = bytes, MaxDraftTokens = 400, ReusePrefixes = false });
+
+        int[] reply = await AskAsync(harness, 0, temperature: 0, maxTokens: 550);
+
+        Assert.Equal(expected, reply);
+        Assert.InRange(harness.Engine.GetStatistics().GuessedTokenCount, 100, long.MaxValue);
+    }
+
+    [Fact]
     public async Task GenerateAsync_ContextEndsInAGuess_EndsForThatReason()
     {
         using EngineHarness harness = new(tiny, new EngineOptions { MaxContextTokens = 200 });

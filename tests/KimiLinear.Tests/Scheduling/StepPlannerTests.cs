@@ -41,11 +41,14 @@ public sealed class StepPlannerTests(TinyModel tiny) : IClassFixture<TinyModel>
     }
 
     // Others got the places of those whose readers were behind.
-    [Fact]
-    public void Plan_MoreGoOnThanHavePlaces_TakeTurns()
+    [Theory]
+    [InlineData("a", "b", "c", "d")]
+    [InlineData("a", "a", "a", "a")]
+    [InlineData("a", "a", "b", "b")]
+    public void Plan_MoreGoOnThanHavePlaces_TakeTurns(string one, string two, string three, string four)
     {
         StepPlanner planner = Create(new EngineOptions { MaxSequences = 2 });
-        EngineRequest[] requests = [Writer("a"), Writer("b"), Writer("c"), Reader("d", 40)];
+        EngineRequest[] requests = [Writer(one), Writer(two), Writer(three), Reader(four, 40)];
         List<PlannedEntry> plan = [];
         Dictionary<EngineRequest, int> steps = requests.ToDictionary(request => request, _ => 0);
 
