@@ -65,21 +65,26 @@ internal sealed partial class UnsupportedOptions(UnsupportedOptionBehavior behav
             return;
         }
 
-        // Places begin with the name of the tool, where the schema is one's.
-        List<string> wishes = [.. (options?.Tools ?? []).Where(tool => IsWish(tool?.AdditionalProperties)).Select(tool => $"{tool.Name}#")];
-        if (IsWish(options?.AdditionalProperties))
-        {
-            wishes.Add("#");
-        }
-
+        // The schema of the reply has no name.
+        (string Name, bool IsWish)[] schemas =
+        [
+            ("", IsWish(options?.AdditionalProperties)),
+            .. (options?.Tools ?? []).OfType<AITool>().Select(tool => (tool.Name, IsWish(tool.AdditionalProperties))),
+        ];
         foreach (UnenforcedKeyword keyword in grammar.UnenforcedKeywords)
         {
             Report(
                 "the schema",
                 $"'{keyword.Keyword}' at '{keyword.Place}' cannot be enforced: {keyword.Reason}",
-                isWish: wishes.Exists(place => keyword.Place.StartsWith(place, StringComparison.Ordinal)));
+                isWish: Array.FindAll(schemas, schema => IsPlaceIn(schema.Name, keyword.Place)) is { Length: > 0 } owners
+                    && Array.TrueForAll(owners, owner => owner.IsWish));
         }
     }
+
+    // Places begin with the name of the tool whose schema it is, and a pointer follows: "#" or "#/...". A name may hold such too.
+    private static bool IsPlaceIn(string name, string place) =>
+        place.StartsWith($"{name}#", StringComparison.Ordinal)
+        && (place.Length == name.Length + 1 || place[name.Length + 1] == '/');
 
     private static bool IsWish(IReadOnlyDictionary<string, object?>? properties) =>
         properties is not null && properties.TryGetValue(KimiLinearChatClient.StrictProperty, out object? value)

@@ -14,6 +14,9 @@ internal sealed class ScriptedReply(KimiTokenizer tokenizer, params string[] rep
     private readonly List<int[]> _prompts = [];
     private int _requestCount;
 
+    /// <summary>What becomes of a reply's tokens before the model writes them.</summary>
+    public Func<int[], int[]> Edit { get; init; } = ids => ids;
+
     /// <summary>The prompts read so far, markers included.</summary>
     public IReadOnlyList<string> Prompts => [.. _prompts.Select(prompt => tokenizer.Decode(prompt))];
 
@@ -40,7 +43,7 @@ internal sealed class ScriptedReply(KimiTokenizer tokenizer, params string[] rep
 
     private int[] Script(int request) =>
     [
-        .. tokenizer.Encode(replies[Math.Min(request, replies.Length - 1)], allowSpecialTokens: true),
+        .. Edit([.. tokenizer.Encode(replies[Math.Min(request, replies.Length - 1)], allowSpecialTokens: true)]),
         tokenizer.GetSpecialTokenId("<|im_end|>"),
     ];
 

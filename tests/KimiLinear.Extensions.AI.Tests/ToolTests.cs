@@ -59,6 +59,26 @@ public sealed class ToolTests(TinyModel tiny)
     }
 
     [Fact]
+    public async Task GetResponseAsync_HalfACharacterBeforeAMarker_StaysBeforeIt()
+    {
+        int begin = tiny.Tokenizer.GetSpecialTokenId("<|tool_calls_section_begin|>");
+        ScriptedReply script = new(
+            tiny.Tokenizer, "Hi 😀" + Written.Calls(("functions.get_weather:0", "{\"city\": \"Paris\"}")))
+        {
+            // The last byte of the character is never written.
+            Edit = ids => [.. ids.Where((_, i) => i + 1 == ids.Length || ids[i + 1] != begin)],
+        };
+
+        ChatResponse response = await tiny.FreeClient
+            .GetStreamingResponseAsync("Hello!", script.Options(Tools.GetWeather()), TestContext.Current.CancellationToken)
+            .ToChatResponseAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal("Hi \uFFFD", response.Text);
+        FunctionCallContent call = Assert.Single(CallsOf(response));
+        Assert.Equal(("functions.get_weather:0", "get_weather"), (call.CallId, call.Name));
+    }
+
+    [Fact]
     public async Task GetResponseAsync_OneCallAllowed_StopsAfterTheFirst()
     {
         ScriptedReply script = new(

@@ -8,6 +8,9 @@ namespace KimiLinear.Extensions.AI.Tests;
 /// <summary>What may be left out of account is refused, logged or dropped, as the client's options say.</summary>
 public sealed class UnsupportedOptionTests(TinyModel tiny)
 {
+    private static JsonElement Schema { get; } = JsonElement.Parse(
+        """{"type": "object", "properties": {"a": {"type": "array", "uniqueItems": true, "maxItems": 2}}}""");
+
     public static TheoryData<string> Names() =>
         ["Reasoning", "AllowBackgroundResponses", "Tools", "the schema", "the schema of a tool"];
 
@@ -74,16 +77,38 @@ public sealed class UnsupportedOptionTests(TinyModel tiny)
         Assert.Equal(isAnswered, logger.Lines.Any(message => message.Contains("'uniqueItems' at", StringComparison.Ordinal)));
     }
 
+    // Places of the second tool's schema begin with the first one's name and "#".
+    [Theory]
+    [InlineData("tool#more", true, false)]
+    [InlineData("tool#more", false, true)]
+    [InlineData("tool#/properties", true, false)]
+    [InlineData("tool#/properties", false, true)]
+    public async Task GetResponseAsync_ThrowAndToolNamedLikeAWish_IsItsOwnJudge(string second, bool isStrict, bool isAnswered)
+    {
+        using KimiLinearChatClient client = Create(UnsupportedOptionBehavior.Throw, new RecordingLogger());
+        ChatOptions options = Options("the schema of a tool");
+        options.Tools =
+        [
+            new StrictTool((AIFunctionDeclaration)options.Tools![0], isStrict: false),
+            new StrictTool(AIFunctionFactory.CreateDeclaration(second, "Another", Schema), isStrict),
+        ];
+
+        Exception? exception = await Record.ExceptionAsync(
+            () => client.GetResponseAsync("Hello!", options, TestContext.Current.CancellationToken));
+
+        Assert.Equal(isAnswered, exception is null);
+        Assert.True(isAnswered || exception is NotSupportedException, $"{exception}");
+    }
+
     private static ChatOptions Options(string name)
     {
-        JsonElement schema = JsonElement.Parse("""{"type": "object", "properties": {"a": {"type": "array", "uniqueItems": true, "maxItems": 2}}}""");
         return name switch
         {
             "Reasoning" => new() { MaxOutputTokens = 5, Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High } },
             "AllowBackgroundResponses" => new() { MaxOutputTokens = 5, AllowBackgroundResponses = true },
             "Tools" => new() { MaxOutputTokens = 5, Tools = [new HostedWebSearchTool()] },
-            "the schema" => new() { MaxOutputTokens = 5, ResponseFormat = ChatResponseFormat.ForJsonSchema(schema) },
-            _ => new() { MaxOutputTokens = 5, Tools = [AIFunctionFactory.CreateDeclaration("tool", "A tool", schema)] },
+            "the schema" => new() { MaxOutputTokens = 5, ResponseFormat = ChatResponseFormat.ForJsonSchema(Schema) },
+            _ => new() { MaxOutputTokens = 5, Tools = [AIFunctionFactory.CreateDeclaration("tool", "A tool", Schema)] },
         };
     }
 

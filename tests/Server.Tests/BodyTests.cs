@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using KimiServer.Hosting;
 using KimiServer.Requests;
 using Microsoft.Extensions.AI;
 using Xunit;
@@ -24,6 +25,28 @@ public sealed class BodyTests(RunningServer server)
     [InlineData(""" "\ud800":1 """, "A name in the body " + Half)]
     public Task Chat_HalfACharacterAnywhere_IsAnsweredWithItsPlace(string field, string expected) =>
         RequireRefusalAsync($$"""{"messages":[{"role":"user","content":"x"}],{{field}}}""", expected);
+
+    // A place built for each value would copy 200 GB.
+    [Fact]
+    public async Task Require_ManyValuesUnderALongName_ReadsThemOnce()
+    {
+        string name = new('n', 1_000_000);
+        string zeros = string.Join(',', Enumerable.Repeat('0', 100_000));
+        JsonElement whole = JsonElement.Parse($$"""{"{{name}}":[{{zeros}}],"x":"\u0041"}""");
+        JsonElement half = JsonElement.Parse($$"""{"{{name}}":[{{zeros}}],"x":["\ud800"]}""");
+
+        Task<ApiException> reading = Task.Run(
+            () =>
+            {
+                BodyText.Require(whole);
+                return Assert.Throws<ApiException>(() => BodyText.Require(half));
+            },
+            TestContext.Current.CancellationToken);
+
+        ApiException refusal = await reading.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        Assert.Equal("x[0]", refusal.Parameter);
+        Assert.StartsWith("'x[0]' " + Half, refusal.Message, StringComparison.Ordinal);
+    }
 
     [Theory]
     [InlineData(""" {"role":"user","content":[null]} """, "'messages[0].content[0]' must be an object, but is null")]

@@ -78,7 +78,8 @@ internal sealed class Reply
         };
     }
 
-    // A special token is no text: no stop sequence lies in it or across it, and what was held back comes before it.
+    // A special token is no text: no stop sequence lies in it or across it, and what was held back comes before it, be it half
+    // a character.
     private string TextOf(int tokenId)
     {
         if (tokenId >= _tokenizer.VocabularySize)
@@ -87,8 +88,13 @@ internal sealed class Reply
             return "";
         }
 
-        string text = _detokenizer.Append(tokenId);
-        return _tokenizer.IsSpecialToken(tokenId) ? _stop.Flush() + text : _stop.Accept(text);
+        if (!_tokenizer.IsSpecialToken(tokenId))
+        {
+            return _stop.Accept(_detokenizer.Append(tokenId));
+        }
+
+        string held = Flush();
+        return _stop.IsReached ? held : held + _detokenizer.Append(tokenId);
     }
 
     // What the detokenizer held back may itself complete a stop sequence.

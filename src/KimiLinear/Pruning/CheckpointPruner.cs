@@ -106,7 +106,7 @@ public static class CheckpointPruner
             (done, total, rate, left, step) => progress?.Report(new PruneProgress(done, total, rate, left, step)));
         if (journal.StartsAnew)
         {
-            meter.Report("starting anew, since what had been begun was of another model or plan");
+            meter.Report("starting anew, since what had been begun was of another model or plan, or its files were written since");
         }
 
         for (int i = 0; i < weights.Files.Count; i++)

@@ -11,17 +11,16 @@ internal sealed unsafe class PrunedFiles : IDisposable
     // Part of the fingerprint; to be raised when the same source and plan give other bytes.
     private const int Version = 1;
 
-    // Content enters the fingerprint by samples: reading all of it would take as long as copying.
+    // Content enters the fingerprint by samples, and by when its files were written: to read all would take as long as copying.
     private const int MaxSamples = 1024;
     private const int SampleBytes = 64;
 
     private readonly List<IDisposable> _owned = [];
     private readonly List<PrunedFile> _files = [];
     private readonly Dictionary<string, string> _fileByTensor = [];
+    private readonly IReadOnlyList<string> _sources;
 
-    private PrunedFiles()
-    {
-    }
+    private PrunedFiles(IReadOnlyList<string> sources) => _sources = sources;
 
     public IReadOnlyList<PrunedFile> Files => _files;
 
@@ -45,7 +44,7 @@ internal sealed unsafe class PrunedFiles : IDisposable
     /// <exception cref="CheckpointFormatException">A tensor counts experts in a way that cannot be cut.</exception>
     public static PrunedFiles Open(ModelLocation source, Checkpoint weights, PruningPlan plan, string name)
     {
-        PrunedFiles files = new();
+        PrunedFiles files = new(weights.Files);
         try
         {
             ExpertRenumbering renumbering = new(plan);
@@ -67,11 +66,12 @@ internal sealed unsafe class PrunedFiles : IDisposable
         }
     }
 
-    /// <summary>Tells one undertaking from another: the files, their content by samples, and what else goes into the model.</summary>
+    /// <summary>Tells one undertaking from another: the files, their content by samples and write times, and what else goes into the model.</summary>
     public string Fingerprint(params ReadOnlySpan<byte[]> further)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Append($"kimi-linear prune {Version}");
+        hash.AppendData(WriteTimes.Lines(_sources));
         foreach (byte[] bytes in further)
         {
             Append($"{bytes.Length}");

@@ -13,5 +13,17 @@ internal sealed class TemporaryFolder : IDisposable
         return File(name);
     }
 
+    /// <summary>Makes a folder of links to the files of another, which is how the hub's cache holds a model.</summary>
+    public string LinksTo(string folder)
+    {
+        string links = Directory.CreateDirectory(File("links")).FullName;
+        foreach (string file in Directory.GetFiles(folder))
+        {
+            System.IO.File.CreateSymbolicLink(System.IO.Path.Combine(links, System.IO.Path.GetFileName(file)), file);
+        }
+
+        return links;
+    }
+
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

@@ -129,6 +129,34 @@ public sealed class ReplyTests
         Assert.Equal(FinishReason.StopSequence, tokens[^1].FinishReason);
     }
 
+    [Theory]
+    [InlineData(false, "\uFFFD")]
+    [InlineData(true, "\uFFFD<|im_middle|>")]
+    public void Next_SpecialTokenInsideACharacter_ShowsTheReplacementCharacterBeforeIt(bool include, string expected)
+    {
+        int[] ids = Tokenizer.Encode("a😀<|im_middle|>B", allowSpecialTokens: true);
+        Reply reply = Start(new GenerationOptions { IncludeSpecialTokens = include });
+
+        GeneratedToken[] tokens = Feed(reply, [.. ids[..^3], .. ids[^2..]]);
+
+        Assert.Equal("a", Text(tokens[..^2]));
+        Assert.Equal([expected, "B"], tokens[^2..].Select(token => token.Text));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Next_ReplacementCharacterBeforeASpecialTokenCompletesAStop_EndsThere(bool include)
+    {
+        int[] ids = Tokenizer.Encode("a😀<|im_middle|>B", allowSpecialTokens: true);
+        Reply reply = Start(new GenerationOptions { StopSequences = ["a\uFFFD"], IncludeSpecialTokens = include });
+
+        GeneratedToken[] tokens = Feed(reply, [.. ids[..^3], .. ids[^2..]]);
+
+        Assert.Equal("", Text(tokens));
+        Assert.Equal((ids[^2], FinishReason.StopSequence), (tokens[^1].Id, tokens[^1].FinishReason));
+    }
+
     [Fact]
     public void Next_ContextIsFull_EndsWithThatToken()
     {

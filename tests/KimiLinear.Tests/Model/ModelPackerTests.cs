@@ -4,6 +4,7 @@ using KimiLinear.Checkpoints;
 using KimiLinear.Model;
 using KimiLinear.Tensors;
 using KimiLinear.Tests.Checkpoints;
+using KimiLinear.Tests.Pruning;
 using KimiLinear.Tests.TestSupport;
 using Xunit;
 
@@ -201,19 +202,55 @@ public sealed class ModelPackerTests
         AssertSameFiles(folder.File("whole"), target);
     }
 
-    [Fact]
-    public void Pack_SourceChangedInBetween_MixesNothing()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Pack_SourceChangedInBetween_MixesNothing(bool isLinked)
     {
+        Assert.SkipWhen(isLinked && OperatingSystem.IsWindows(), "Links take a right there.");
         using TemporaryFolder folder = new();
-        string source = CopyOfTiny(folder);
-        File.SetLastWriteTimeUtc(Path.Combine(source, "model.safetensors"), DateTime.UnixEpoch);
+        string files = CopyOfTiny(folder);
+        string source = isLinked ? folder.LinksTo(files) : files;
+        File.SetLastWriteTimeUtc(Path.Combine(files, "model.safetensors"), DateTime.UnixEpoch);
         Stop(folder.File("packed"), WeightFormat.Q8, fraction: 0.6, source: source);
-        Corrupt(source, WeightNames.TokenEmbedding, row: 3, column: 5, 0x3F80);
+        Corrupt(files, WeightNames.TokenEmbedding, row: 3, column: 5, 0x3F80);
 
         ModelPacker.Pack(source, folder.File("packed"), WeightFormat.Q8, Options);
 
         ModelPacker.Pack(source, folder.File("whole"), WeightFormat.Q8, Options);
         AssertSameFiles(folder.File("whole"), folder.File("packed"));
+    }
+
+    [Fact]
+    public void Pack_ScalesWrittenInBetween_StartsAnewAndSaysSo()
+    {
+        using TemporaryFolder folder = new();
+        using Float8ModelFolder model = new("plain", "block");
+        string whole = Path.Combine(model.Path, "model.safetensors");
+        string scales = Path.Combine(model.Path, "scales.safetensors");
+        File.Copy(whole, scales);
+        SafetensorsEdit.Remove(whole, IsScale);
+        SafetensorsEdit.Remove(scales, name => !IsScale(name));
+        JsonObject places = [];
+        foreach (string path in (string[])[whole, scales])
+        {
+            using SafetensorsFile file = SafetensorsFile.Open(path);
+            file.Entries.ToList().ForEach(entry => places.Add(entry.Name, Path.GetFileName(path)));
+        }
+
+        File.WriteAllText(
+            Path.Combine(model.Path, CheckpointIndex.FileName), new JsonObject { ["weight_map"] = places }.ToJsonString());
+        ModelPackOptions options = Options with { MaxShardBytes = 20_000 };
+        Stop(folder.File("packed"), WeightFormat.Q8, fraction: 0.6, options, model.Path);
+        File.SetLastWriteTimeUtc(scales, DateTime.UnixEpoch);
+        List<string> steps = [];
+
+        Callback<ModelPackProgress> keep = new(progress => steps.Add(progress.Step));
+        ModelPacker.Pack(model.Path, folder.File("packed"), WeightFormat.Q8, options, keep);
+
+        Assert.Contains("or its files were written since", steps[0], StringComparison.Ordinal);
+
+        static bool IsScale(string name) => name.EndsWith("_scale_inv", StringComparison.Ordinal);
     }
 
     [Fact]

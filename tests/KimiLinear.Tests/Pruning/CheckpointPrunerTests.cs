@@ -333,6 +333,43 @@ public sealed class CheckpointPrunerTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Prune_SourceChangedInBetween_MixesNothing(bool isLinked)
+    {
+        Assert.SkipWhen(isLinked && OperatingSystem.IsWindows(), "Links take a right there.");
+        using TemporaryFolder folder = new();
+        string files = folder.File("source");
+        ModelPacker.Pack(Golden.TinyModel, files, WeightFormat.BFloat16, new ModelPackOptions { MaxShardBytes = 300_000 });
+        string first = Directory.GetFiles(files, "model-00001-of-*").Single();
+        File.SetLastWriteTimeUtc(first, DateTime.UnixEpoch);
+        string source = isLinked ? folder.LinksTo(files) : files;
+        PruningPlan plan = TestPlans.For(source);
+        using CancellationTokenSource cancel = new();
+        Assert.ThrowsAny<OperationCanceledException>(() => CheckpointPruner.Prune(
+            source, folder.File("b/pruned"), plan, new Callback<PruneProgress>(value => Cancel(value.Fraction)), cancel.Token));
+        byte[] bytes = File.ReadAllBytes(first);
+        bytes[^2] ^= 1;
+        File.WriteAllBytes(first, bytes);
+        List<string> steps = [];
+
+        CheckpointPruner.Prune(
+            source, folder.File("b/pruned"), plan, new Callback<PruneProgress>(value => steps.Add(value.Step)));
+
+        CheckpointPruner.Prune(source, folder.File("a/pruned"), plan);
+        AssertSameFiles(folder.File("a/pruned"), folder.File("b/pruned"));
+        Assert.Contains("or its files were written since", steps[0], StringComparison.Ordinal);
+
+        void Cancel(double at)
+        {
+            if (at >= 0.6)
+            {
+                cancel.Cancel();
+            }
+        }
+    }
+
     // A kill between the two last steps: the folder has its name, the journal is still inside.
     [Fact]
     public void Prune_KilledInTheLastStep_EndsWhatWasLeft()

@@ -71,9 +71,11 @@ internal sealed class CachedRepository
 
         string path = RefPath(revision);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
-        File.WriteAllText(temporary, commit);
-        File.Move(temporary, path, overwrite: true);
+        PutInPlace(path, temporary =>
+        {
+            File.WriteAllText(temporary, commit);
+            File.Move(temporary, path, overwrite: true);
+        });
     }
 
     /// <summary>Whether a file of a commit is there and has its size, as a blob or, where links are not possible, in the snapshot.</summary>
@@ -114,19 +116,35 @@ internal sealed class CachedRepository
 
         string folder = Path.GetDirectoryName(path)!;
         Directory.CreateDirectory(folder);
-        // Put there at once and whole: another process may use what it has put there a moment ago.
+        PutInPlace(path, temporary =>
+        {
+            try
+            {
+                _options.CreateLink(temporary, Path.GetRelativePath(folder, blob));
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                Place(blob, path, temporary, isLast);
+                return;
+            }
+
+            File.Move(temporary, path, overwrite: true);
+        });
+    }
+
+    // Put there at once and whole: another process may use what it has put there a moment ago. Nothing stays when that fails.
+    private static void PutInPlace(string path, Action<string> put)
+    {
         string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
         try
         {
-            _options.CreateLink(temporary, Path.GetRelativePath(folder, blob));
+            put(temporary);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch
         {
-            Place(blob, path, temporary, isLast);
-            return;
+            File.Delete(temporary);
+            throw;
         }
-
-        File.Move(temporary, path, overwrite: true);
     }
 
     // On Windows links take a right, and some disks know none. As Python does, the file itself goes to the snapshot.

@@ -49,6 +49,8 @@ public sealed class ModelHub(ModelHubOptions? options = null)
     /// <returns>The path as it was given, or the folder or GGUF file in the cache.</returns>
     /// <exception cref="ArgumentException"><paramref name="pathOrName"/> is empty.</exception>
     /// <exception cref="ModelHubException">It is nowhere, may not be fetched, or could not be.</exception>
+    /// <exception cref="IOException">The cache cannot be written, for example because its disk is full.</exception>
+    /// <exception cref="UnauthorizedAccessException">The cache may not be written.</exception>
     /// <exception cref="CheckpointFormatException">The index of the model's weights is damaged.</exception>
     public async Task<string> ResolveAsync(
         string pathOrName, IProgress<ModelDownloadProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -76,6 +78,8 @@ public sealed class ModelHub(ModelHubOptions? options = null)
     /// <returns>The model's folder in the cache, or the GGUF file in it.</returns>
     /// <exception cref="ArgumentException"><paramref name="name"/> is empty.</exception>
     /// <exception cref="ModelHubException">It is no name, or the model could not be fetched.</exception>
+    /// <exception cref="IOException">The cache cannot be written, for example because its disk is full.</exception>
+    /// <exception cref="UnauthorizedAccessException">The cache may not be written.</exception>
     /// <exception cref="CheckpointFormatException">The index of the model's weights is damaged; verifying fetches it again.</exception>
     public Task<string> PullAsync(
         string name,

@@ -65,7 +65,7 @@ internal sealed record PackPlan(IReadOnlyList<PlannedShard> Shards, string Finge
                     CultureInfo.InvariantCulture, $"model-{index + 1:D5}-of-{groups.Count:D5}.safetensors"),
                 InFileOrder(group))),
         ];
-        return new PackPlan(shards, FingerprintOf(tensors, format, maxShardBytes));
+        return new PackPlan(shards, FingerprintOf(checkpoint.Files, tensors, format, maxShardBytes));
     }
 
     private static List<List<PlannedTensor>> Divide(PlannedTensor[] tensors, long maxShardBytes)
@@ -94,15 +94,12 @@ internal sealed record PackPlan(IReadOnlyList<PlannedShard> Shards, string Finge
             .ThenByDescending(tensor => tensor.StoredType.SizeInBytes()),
     ];
 
-    private static unsafe string FingerprintOf(PlannedTensor[] tensors, WeightFormat format, long maxShardBytes)
+    private static unsafe string FingerprintOf(
+        IReadOnlyList<string> files, PlannedTensor[] tensors, WeightFormat format, long maxShardBytes)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Append($"kimi-linear pack {Version} {format} {maxShardBytes}");
-        foreach (string file in tensors.Select(tensor => tensor.Source.FilePath).Distinct().Order(StringComparer.Ordinal))
-        {
-            Append($"{File.GetLastWriteTimeUtc(file).Ticks}");
-        }
-
+        hash.AppendData(WriteTimes.Lines(files));
         int stride = ((tensors.Length - 1) / MaxSamples) + 1;
         for (int i = 0; i < tensors.Length; i++)
         {

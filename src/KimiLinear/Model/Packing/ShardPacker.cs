@@ -20,7 +20,7 @@ internal sealed class ShardPacker(
             (done, total, rate, left, step) => progress?.Report(new ModelPackProgress(done, total, rate, left, step)));
         if (journal.StartsAnew)
         {
-            meter.Report("starting anew, since what had been begun was of another model or format");
+            meter.Report("starting anew, since what had been begun was of another model or format, or its files were written since");
         }
 
         using ConversionPipeline pipeline = new(threadCount);

@@ -92,6 +92,40 @@ public sealed class HubSharingTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Link_PlaceThatCannotBeTaken_LeavesNothingBehind(bool canLink)
+    {
+        CachedRepository repository = new(
+            _case.Cache,
+            "org/tiny",
+            canLink ? _case.Options : _case.Options with { CreateLink = (_, _) => throw new UnauthorizedAccessException() });
+        string commit = new('0', 40);
+        HubFile file = new("model.safetensors", 3, new string('0', 64));
+        Directory.CreateDirectory(Path.GetDirectoryName(repository.BlobPath(file))!);
+        File.WriteAllBytes(repository.BlobPath(file), [1, 2, 3]);
+        string path = Path.Combine(repository.SnapshotPath(commit), file.Path);
+        Directory.CreateDirectory(path);
+
+        Assert.ThrowsAny<SystemException>(() => repository.Link(commit, file, isLast: false));
+
+        Assert.Equal([path], Directory.EnumerateFileSystemEntries(repository.SnapshotPath(commit)));
+        Assert.Equal(3, CachedRepository.LengthOf(repository.BlobPath(file)));
+    }
+
+    [Fact]
+    public void SetCommit_PlaceThatCannotBeTaken_LeavesNothingBehind()
+    {
+        CachedRepository repository = new(_case.Cache, "org/tiny", _case.Options);
+        string path = Path.Combine(repository.Folder, "refs", "main");
+        Directory.CreateDirectory(path);
+
+        Assert.ThrowsAny<SystemException>(() => repository.SetCommit("main", new string('0', 40)));
+
+        Assert.Equal([path], Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(path)!));
+    }
+
     [Fact]
     public async Task PullAsync_LockedByAnother_Waits()
     {
