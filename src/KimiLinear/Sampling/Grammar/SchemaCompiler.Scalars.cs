@@ -20,6 +20,8 @@ internal sealed partial class SchemaCompiler
 
     private readonly Dictionary<string, CodePointAutomaton?> _patterns = [];
     private readonly Dictionary<DecimalRange, CodePointAutomaton?> _ranges = [];
+    private readonly Dictionary<(CodePointAutomaton Left, CodePointAutomaton Right), CodePointAutomaton?> _intersections = [];
+    private readonly Dictionary<(CodePointAutomaton Text, int Minimum, int Maximum), CodePointAutomaton?> _bounded = [];
     private int _statesLeft = MaxSchemaStates;
 
     private GrammarRule StringOf(List<SchemaPart> parts)
@@ -46,7 +48,7 @@ internal sealed partial class SchemaCompiler
             return Register(new StringRule(minimum, maximum));
         }
 
-        CodePointAutomaton? bounded = Explore(limit => text.WithLength(minimum, maximum, limit));
+        CodePointAutomaton? bounded = WithLength(text, minimum, maximum);
         if (bounded is null)
         {
             ReportEach(parts, ["minLength", "maxLength"], "it is too large together with a pattern");
@@ -59,7 +61,7 @@ internal sealed partial class SchemaCompiler
         CodePointAutomaton? text, CodePointAutomaton? added, SchemaPart part, string keyword, string reason)
     {
         CodePointAutomaton? both =
-            added is null ? null : text is null ? added : Explore(limit => text.Intersect(added, limit));
+            added is null ? null : text is null ? added : Intersect(text, added);
         if (both is null)
         {
             _report.Add(part, keyword, reason);
@@ -68,23 +70,29 @@ internal sealed partial class SchemaCompiler
         return both ?? text;
     }
 
-    private CodePointAutomaton? AutomatonOf(string pattern)
-    {
-        if (!_patterns.TryGetValue(pattern, out CodePointAutomaton? automaton))
-        {
-            automaton = Explore(limit => PatternCompiler.TryCompile(pattern, limit));
-            _patterns.Add(pattern, automaton);
-        }
+    private CodePointAutomaton? AutomatonOf(string pattern) => Once(
+        _patterns,
+        pattern,
+        () => PatternParser.TryParse(pattern) is { } root ? Explore(limit => PatternCompiler.TryCompile(root, limit)) : null);
 
-        return automaton;
-    }
+    private CodePointAutomaton? AutomatonOf(DecimalRange range) => Once(_ranges, range, () => Explore(range.ToAutomaton));
 
-    private CodePointAutomaton? AutomatonOf(DecimalRange range)
+    private CodePointAutomaton? Intersect(CodePointAutomaton left, CodePointAutomaton right) =>
+        Once(_intersections, (left, right), () => Explore(limit => left.Intersect(right, limit)));
+
+    private CodePointAutomaton? WithLength(CodePointAutomaton text, int minimum, int maximum) => minimum == 0 && maximum < 0
+        ? text
+        : Once(_bounded, (text, minimum, maximum), () => Explore(limit => text.WithLength(minimum, maximum, limit)));
+
+    // What could not be made is remembered too: trying again would cost as much.
+    private static CodePointAutomaton? Once<TKey>(
+        Dictionary<TKey, CodePointAutomaton?> known, TKey key, Func<CodePointAutomaton?> make)
+        where TKey : notnull
     {
-        if (!_ranges.TryGetValue(range, out CodePointAutomaton? automaton))
+        if (!known.TryGetValue(key, out CodePointAutomaton? automaton))
         {
-            automaton = Explore(range.ToAutomaton);
-            _ranges.Add(range, automaton);
+            automaton = make();
+            known.Add(key, automaton);
         }
 
         return automaton;
