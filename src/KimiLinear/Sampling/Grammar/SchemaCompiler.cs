@@ -52,7 +52,8 @@ internal sealed partial class SchemaCompiler
         List<SchemaPart> parts = [root];
         if (isObject)
         {
-            parts.Add(new SchemaPart(JsonElement.Parse("""{"type": "object"}"""), "object"));
+            // Of the root, which so is all that holds for the value.
+            parts.Add(new SchemaPart(JsonElement.Parse("""{"type": "object"}"""), "object", root));
         }
 
         ChoiceRule rule = compiler.RuleOf(parts);

@@ -64,6 +64,15 @@ public sealed class JsonGrammarKeywordTests
     [InlineData("""{"allOf": [{"properties": {"a": {}}, "required": ["a"]}], "properties": {"b": {}}, "unevaluatedProperties": false}""")]
     public void Compile_WhatTheRestSeesTo_IsEnforced(string schema) => Assert.Empty(Compile(schema).UnenforcedKeywords);
 
+    [Fact]
+    public void CompileObject_UnevaluatedPropertiesOfTheArguments_AreEnforced()
+    {
+        var schema = JsonElement.Parse(
+            """{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "unevaluatedProperties": false}""");
+
+        Assert.Empty(JsonGrammar.CompileObject(schema, new JsonGrammarOptions { IsStrict = true }).UnenforcedKeywords);
+    }
+
     // Replies to these may be wrong, which must be said.
     [Theory]
     [InlineData("""{"type": "object", "required": ["a"], "unevaluatedProperties": false}""", "unevaluatedProperties")]
