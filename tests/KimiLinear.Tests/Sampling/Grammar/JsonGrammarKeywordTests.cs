@@ -88,6 +88,26 @@ public sealed class JsonGrammarKeywordTests
         Assert.False(Accepts(Schema, $"\"{new string('a', 32)}.{new string('b', 32)}@example.com\""));
     }
 
+    // The longest that an address may have.
+    [Theory]
+    [InlineData(320)]
+    public void Compile_EmailWithALength_IsEnforced(int length)
+    {
+        string schema = $$"""{"type": "string", "format": "email", "maxLength": {{length}}}""";
+        char[] domain = [.. Enumerable.Repeat('b', length - 65)];
+        foreach (int dot in domain.Length < 64 ? [domain.Length - 2] : new[] { 63, 127, 191 }.Where(dot => dot < domain.Length))
+        {
+            domain[dot] = '.';
+        }
+
+        string longest = $"{new string('a', 64)}@{new string(domain)}";
+
+        Assert.Empty(Compile(schema).UnenforcedKeywords);
+        Assert.True(Accepts(schema, $"\"{longest}\""));
+        Assert.True(Accepts(schema, "\"a@example.com\""));
+        Assert.False(Accepts(schema, $"\"{longest}b\""));
+    }
+
     // What is beside the alternatives holds for each of them, and may be what keeps them apart.
     [Theory]
     [InlineData("""{"type": "object", "required": ["kind"], "oneOf": [{"properties": {"kind": {"const": "a"}}}, {"properties": {"kind": {"const": "b"}}}]}""")]
