@@ -5,13 +5,13 @@ namespace KimiLinear.Sampling;
 /// <summary>A deterministic automaton over code points. State 0 is its start; from every state an end can be reached.</summary>
 internal sealed class CodePointAutomaton
 {
-    // In place of a length: that of a text without a longest, and of one whose length no longer counts, or cannot fit.
-    private const int Endless = int.MaxValue;
+    // In place of a length that no longer counts, and of one that cannot fit.
     private const int AnyLength = -1;
     private const int NoLength = -2;
 
     private readonly IReadOnlyList<(CodePointSet On, int Target)>[] _transitions;
     private readonly bool[] _isEnd;
+    private TextsAhead? _ahead;
 
     private CodePointAutomaton(
         IReadOnlyList<(CodePointSet On, int Target)>[] transitions, bool[] isEnd, int exploredCount)
@@ -115,68 +115,33 @@ internal sealed class CodePointAutomaton
             return this;
         }
 
-        (int[] shortest, int[] longest) = Lengths();
-        int start = Counted(0, 0);
-        if (start == NoLength)
+        _ahead ??= new TextsAhead(this);
+        (int State, int Length) start = Counted(0, 0);
+        if (start.Length == NoLength)
         {
             return new CodePointAutomaton([], [], exploredCount: 0);
         }
 
         return Explore(
-            (State: 0, Length: start),
+            start,
             pair => IsEnd(pair.State) && (pair.Length == AnyLength || pair.Length >= minimum),
             pair => Transitions(pair.State)
                 .Select(step => (
                     step.On,
-                    (step.Target, Length: pair.Length == AnyLength ? AnyLength : Counted(step.Target, pair.Length + 1))))
-                .Where(step => step.Item2.Length != NoLength),
+                    Target: pair.Length == AnyLength ? (step.Target, AnyLength) : Counted(step.Target, pair.Length + 1)))
+                .Where(step => step.Target.Item2 != NoLength),
             maxStates);
 
-        // A length is kept only where it tells which ends are allowed: not where all of them are, or none.
-        int Counted(int state, int length)
+        // A length is kept only where it tells which ends are allowed: not where all of them are, or none. Where it is kept, states
+        // that differ only by texts too long for what is left are one.
+        (int State, int Length) Counted(int state, int length)
         {
-            long least = (long)length + shortest[state], most = (long)length + longest[state];
-            bool isBelow = maximum < 0 || most <= maximum;
-            return most < minimum || (maximum >= 0 && least > maximum) ? NoLength
-                : least >= minimum && isBelow ? AnyLength
-                : length;
+            long least = (long)length + _ahead.Shortest(state), most = (long)length + _ahead.Longest(state);
+            return most < minimum || (maximum >= 0 && least > maximum) ? (state, NoLength)
+                : least >= minimum && (maximum < 0 || most <= maximum) ? (state, AnyLength)
+                : maximum < 0 ? (state, length)
+                : (_ahead.Like(state, maximum - length), length);
         }
-    }
-
-    // Of the texts from each state to an end; the longest is Endless where there is a circle.
-    private (int[] Shortest, int[] Longest) Lengths()
-    {
-        int[] shortest = [.. Enumerable.Repeat(Endless, StateCount)];
-        int[] longest = [.. Enumerable.Repeat(Endless, StateCount)];
-        List<int>[] sources = Sources(_transitions);
-        Queue<int> pending = new(Enumerable.Range(0, StateCount).Where(IsEnd));
-        foreach (int end in pending)
-        {
-            shortest[end] = 0;
-        }
-
-        while (pending.TryDequeue(out int state))
-        {
-            foreach (int source in sources[state].Where(source => shortest[source] == Endless))
-            {
-                shortest[source] = shortest[state] + 1;
-                pending.Enqueue(source);
-            }
-        }
-
-        // A state's turn comes once all that it leads to have had theirs, which in a circle is never.
-        int[] open = [.. _transitions.Select(steps => steps.Count)];
-        pending = new(Enumerable.Range(0, StateCount).Where(state => open[state] == 0));
-        while (pending.TryDequeue(out int state))
-        {
-            longest[state] = Transitions(state).Select(step => longest[step.Target] + 1).DefaultIfEmpty(0).Max();
-            foreach (int source in sources[state].Where(source => --open[source] == 0))
-            {
-                pending.Enqueue(source);
-            }
-        }
-
-        return (shortest, longest);
     }
 
     private int Target(int state, int codePoint)
@@ -214,24 +179,9 @@ internal sealed class CodePointAutomaton
             isEnd.Length);
     }
 
-    // The states that lead to each, as often as they do.
-    private static List<int>[] Sources(IReadOnlyList<IReadOnlyList<(CodePointSet On, int Target)>> transitions)
-    {
-        List<int>[] sources = [.. transitions.Select(_ => new List<int>())];
-        for (int state = 0; state < transitions.Count; state++)
-        {
-            foreach ((_, int target) in transitions[state])
-            {
-                sources[target].Add(state);
-            }
-        }
-
-        return sources;
-    }
-
     private static bool[] FindAlive(List<(CodePointSet On, int Target)[]> transitions, bool[] isEnd)
     {
-        List<int>[] sources = Sources(transitions);
+        List<int>[] sources = TextsAhead.Sources(transitions);
         bool[] isAlive = [.. isEnd];
         Stack<int> pending = new(Enumerable.Range(0, isEnd.Length).Where(state => isEnd[state]));
         while (pending.TryPop(out int state))

@@ -88,8 +88,10 @@ public sealed class JsonGrammarKeywordTests
         Assert.False(Accepts(Schema, $"\"{new string('a', 32)}.{new string('b', 32)}@example.com\""));
     }
 
-    // The longest that an address may have.
+    // Lengths that are usual for a column of a database, and the longest that an address may have.
     [Theory]
+    [InlineData(80)]
+    [InlineData(100)]
     [InlineData(320)]
     public void Compile_EmailWithALength_IsEnforced(int length)
     {
