@@ -5,8 +5,13 @@ namespace KimiLinear.Sampling;
 /// <summary>A deterministic automaton over code points. State 0 is its start; from every state an end can be reached.</summary>
 internal sealed class CodePointAutomaton
 {
+    // In place of a length that no longer counts, and of one that cannot fit.
+    private const int AnyLength = -1;
+    private const int NoLength = -2;
+
     private readonly IReadOnlyList<(CodePointSet On, int Target)>[] _transitions;
     private readonly bool[] _isEnd;
+    private TextsAhead? _ahead;
 
     private CodePointAutomaton(
         IReadOnlyList<(CodePointSet On, int Target)>[] transitions, bool[] isEnd, int exploredCount)
@@ -110,16 +115,33 @@ internal sealed class CodePointAutomaton
             return this;
         }
 
-        // Lengths that are enough and need no limit are one.
+        _ahead ??= new TextsAhead(this);
+        (int State, int Length) start = Counted(0, 0);
+        if (start.Length == NoLength)
+        {
+            return new CodePointAutomaton([], [], exploredCount: 0);
+        }
+
         return Explore(
-            (State: 0, Length: 0),
-            pair => IsEnd(pair.State) && pair.Length >= minimum,
-            pair => maximum >= 0 && pair.Length == maximum
-                ? []
-                : Transitions(pair.State).Select(step => (
+            start,
+            pair => IsEnd(pair.State) && (pair.Length == AnyLength || pair.Length >= minimum),
+            pair => Transitions(pair.State)
+                .Select(step => (
                     step.On,
-                    (step.Target, maximum < 0 ? Math.Min(pair.Length + 1, minimum) : pair.Length + 1))),
+                    Target: pair.Length == AnyLength ? (step.Target, AnyLength) : Counted(step.Target, pair.Length + 1)))
+                .Where(step => step.Target.Item2 != NoLength),
             maxStates);
+
+        // A length is kept only where it tells which ends are allowed: not where all of them are, or none. Where it is kept, states
+        // that differ only by texts too long for what is left are one.
+        (int State, int Length) Counted(int state, int length)
+        {
+            long least = (long)length + _ahead.Shortest(state), most = (long)length + _ahead.Longest(state);
+            return most < minimum || (maximum >= 0 && least > maximum) ? (state, NoLength)
+                : least >= minimum && (maximum < 0 || most <= maximum) ? (state, AnyLength)
+                : maximum < 0 ? (state, length)
+                : (_ahead.Like(state, maximum - length), length);
+        }
     }
 
     private int Target(int state, int codePoint)
@@ -159,20 +181,12 @@ internal sealed class CodePointAutomaton
 
     private static bool[] FindAlive(List<(CodePointSet On, int Target)[]> transitions, bool[] isEnd)
     {
-        var sources = new List<int>[isEnd.Length];
-        for (int state = 0; state < isEnd.Length; state++)
-        {
-            foreach ((_, int target) in transitions[state])
-            {
-                (sources[target] ??= []).Add(state);
-            }
-        }
-
+        List<int>[] sources = TextsAhead.Sources(transitions);
         bool[] isAlive = [.. isEnd];
         Stack<int> pending = new(Enumerable.Range(0, isEnd.Length).Where(state => isEnd[state]));
         while (pending.TryPop(out int state))
         {
-            foreach (int source in sources[state] ?? [])
+            foreach (int source in sources[state])
             {
                 if (!isAlive[source])
                 {

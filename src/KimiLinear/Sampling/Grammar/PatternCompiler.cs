@@ -30,13 +30,13 @@ internal sealed class PatternCompiler
 
     /// <summary>Compiles a pattern, which may match anywhere in the text, as JSON Schema has it.</summary>
     /// <returns>The automaton, or <see langword="null"/> if it cannot be made of this pattern.</returns>
-    public static CodePointAutomaton? TryCompile(string pattern, int maxStates)
-    {
-        if (PatternParser.TryParse(pattern) is not { } root)
-        {
-            return null;
-        }
+    public static CodePointAutomaton? TryCompile(string pattern, int maxStates) =>
+        PatternParser.TryParse(pattern) is { } root ? TryCompile(root, maxStates) : null;
 
+    /// <summary>Compiles a pattern that has been read.</summary>
+    /// <returns>The automaton, or <see langword="null"/> if it has too many states.</returns>
+    public static CodePointAutomaton? TryCompile(PatternNode root, int maxStates)
+    {
         PatternCompiler compiler = new();
         int start = compiler.AddState(), end = compiler.AddState();
         compiler.AddStep(start, StepKind.CodePoint, CodePointSet.All, start);

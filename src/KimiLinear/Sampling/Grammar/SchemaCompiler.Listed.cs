@@ -30,7 +30,7 @@ internal sealed partial class SchemaCompiler
             if (part.Text("format") is { } format)
             {
                 CodePointAutomaton? forms = StringFormats.Find(format, _options.UseLocalTimes);
-                Add(tests, forms, part, "format", $"'{format}' is not supported", StringFormats.IsWhole(format));
+                Add(tests, forms, part, "format", $"'{format}' is not supported", text => StringFormats.IsCertain(format, text));
             }
         }
 
@@ -38,7 +38,8 @@ internal sealed partial class SchemaCompiler
     }
 
     private void Add(
-        List<Func<string, bool>> tests, CodePointAutomaton? texts, SchemaPart part, string keyword, string reason, bool isWhole = true)
+        List<Func<string, bool>> tests, CodePointAutomaton? texts, SchemaPart part, string keyword, string reason,
+        Func<string, bool>? isCertain = null)
     {
         if (texts is null)
         {
@@ -49,20 +50,23 @@ internal sealed partial class SchemaCompiler
         tests.Add(text =>
         {
             bool fits = texts.Matches(text);
-            if (!fits && !isWhole)
+            bool isOpen = !fits && isCertain?.Invoke(text) == false;
+            if (isOpen)
             {
                 _report.Add(part, keyword, $"whether the listed value '{text}' fits cannot be told");
             }
 
-            return fits || !isWhole;
+            return fits || isOpen;
         });
     }
 
     private Func<JsonElement, bool> NumberTest(List<SchemaPart> parts)
     {
-        (DecimalText Value, bool IsExclusive)[] lowest = [.. parts.SelectMany(part => Bounds(part, "minimum", "exclusiveMinimum"))];
-        (DecimalText Value, bool IsExclusive)[] highest = [.. parts.SelectMany(part => Bounds(part, "maximum", "exclusiveMaximum"))];
-        DecimalText[] steps = [.. parts.Select(Step).OfType<DecimalText>()];
+        (DecimalText Value, bool IsExclusive)[] lowest =
+            [.. parts.SelectMany(part => Bounds(part, "minimum", "exclusiveMinimum", ReadExactly))];
+        (DecimalText Value, bool IsExclusive)[] highest =
+            [.. parts.SelectMany(part => Bounds(part, "maximum", "exclusiveMaximum", ReadExactly))];
+        DecimalText[] steps = [.. parts.Select(part => Step(part, ReadExactly)).OfType<DecimalText>()];
         bool isFree = lowest.Length + highest.Length + steps.Length == 0;
         return value => isFree || (DecimalText.Parse(value) is { } number
             && lowest.All(bound => number.CompareTo(bound.Value) >= (bound.IsExclusive ? 1 : 0))

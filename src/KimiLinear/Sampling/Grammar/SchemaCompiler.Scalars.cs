@@ -10,6 +10,7 @@ internal sealed partial class SchemaCompiler
     private const int MaxAutomatonStates = 20_000;
     private const int MaxSchemaStates = 100_000;
     private const string PatternReason = "it uses what is not supported, or is too large";
+    private const string DigitsReason = "the number has too many digits";
 
     // As many as float64 holds faithfully, and as fit an Int64.
     private const int SignificantDigits = 15;
@@ -20,6 +21,8 @@ internal sealed partial class SchemaCompiler
 
     private readonly Dictionary<string, CodePointAutomaton?> _patterns = [];
     private readonly Dictionary<DecimalRange, CodePointAutomaton?> _ranges = [];
+    private readonly Dictionary<(CodePointAutomaton Left, CodePointAutomaton Right), CodePointAutomaton?> _intersections = [];
+    private readonly Dictionary<(CodePointAutomaton Text, int Minimum, int Maximum), CodePointAutomaton?> _bounded = [];
     private int _statesLeft = MaxSchemaStates;
 
     private GrammarRule StringOf(List<SchemaPart> parts)
@@ -46,7 +49,7 @@ internal sealed partial class SchemaCompiler
             return Register(new StringRule(minimum, maximum));
         }
 
-        CodePointAutomaton? bounded = Explore(limit => text.WithLength(minimum, maximum, limit));
+        CodePointAutomaton? bounded = WithLength(text, minimum, maximum);
         if (bounded is null)
         {
             ReportEach(parts, ["minLength", "maxLength"], "it is too large together with a pattern");
@@ -59,7 +62,7 @@ internal sealed partial class SchemaCompiler
         CodePointAutomaton? text, CodePointAutomaton? added, SchemaPart part, string keyword, string reason)
     {
         CodePointAutomaton? both =
-            added is null ? null : text is null ? added : Explore(limit => text.Intersect(added, limit));
+            added is null ? null : text is null ? added : Intersect(text, added);
         if (both is null)
         {
             _report.Add(part, keyword, reason);
@@ -68,23 +71,29 @@ internal sealed partial class SchemaCompiler
         return both ?? text;
     }
 
-    private CodePointAutomaton? AutomatonOf(string pattern)
-    {
-        if (!_patterns.TryGetValue(pattern, out CodePointAutomaton? automaton))
-        {
-            automaton = Explore(limit => PatternCompiler.TryCompile(pattern, limit));
-            _patterns.Add(pattern, automaton);
-        }
+    private CodePointAutomaton? AutomatonOf(string pattern) => Once(
+        _patterns,
+        pattern,
+        () => PatternParser.TryParse(pattern) is { } root ? Explore(limit => PatternCompiler.TryCompile(root, limit)) : null);
 
-        return automaton;
-    }
+    private CodePointAutomaton? AutomatonOf(DecimalRange range) => Once(_ranges, range, () => Explore(range.ToAutomaton));
 
-    private CodePointAutomaton? AutomatonOf(DecimalRange range)
+    private CodePointAutomaton? Intersect(CodePointAutomaton left, CodePointAutomaton right) =>
+        Once(_intersections, (left, right), () => Explore(limit => left.Intersect(right, limit)));
+
+    private CodePointAutomaton? WithLength(CodePointAutomaton text, int minimum, int maximum) => minimum == 0 && maximum < 0
+        ? text
+        : Once(_bounded, (text, minimum, maximum), () => Explore(limit => text.WithLength(minimum, maximum, limit)));
+
+    // What could not be made is remembered too: trying again would cost as much.
+    private static CodePointAutomaton? Once<TKey>(
+        Dictionary<TKey, CodePointAutomaton?> known, TKey key, Func<CodePointAutomaton?> make)
+        where TKey : notnull
     {
-        if (!_ranges.TryGetValue(range, out CodePointAutomaton? automaton))
+        if (!known.TryGetValue(key, out CodePointAutomaton? automaton))
         {
-            automaton = Explore(range.ToAutomaton);
-            _ranges.Add(range, automaton);
+            automaton = make();
+            known.Add(key, automaton);
         }
 
         return automaton;
@@ -107,7 +116,7 @@ internal sealed partial class SchemaCompiler
             return Register(new NumberRule());
         }
 
-        List<DecimalText> steps = [.. parts.Select(Step).OfType<DecimalText>()];
+        List<DecimalText> steps = [.. parts.Select(part => Step(part, Read)).OfType<DecimalText>()];
         CodePointAutomaton? digits = AutomatonOf(RangeOf(parts, isInteger, steps));
         if (digits is null)
         {
@@ -121,9 +130,9 @@ internal sealed partial class SchemaCompiler
     private DecimalRange RangeOf(List<SchemaPart> parts, bool isInteger, List<DecimalText> steps)
     {
         (DecimalText Value, bool IsExclusive)[] lowest =
-            [.. parts.SelectMany(part => Bounds(part, "minimum", "exclusiveMinimum"))];
+            [.. parts.SelectMany(part => Bounds(part, "minimum", "exclusiveMinimum", Read))];
         (DecimalText Value, bool IsExclusive)[] highest =
-            [.. parts.SelectMany(part => Bounds(part, "maximum", "exclusiveMaximum"))];
+            [.. parts.SelectMany(part => Bounds(part, "maximum", "exclusiveMaximum", Read))];
         int fractionDigits = isInteger ? 0
             : steps.Count > 0 ? steps.Max(step => Math.Max(-step.Exponent, 0))
             : lowest.Concat(highest).Select(bound => -bound.Value.Exponent).Append(SignificantDigits).Max();
@@ -155,37 +164,45 @@ internal sealed partial class SchemaCompiler
         return common / unit;
     }
 
-    private IEnumerable<(DecimalText Value, bool IsExclusive)> Bounds(SchemaPart part, string keyword, string exclusiveKeyword)
+    private static IEnumerable<(DecimalText Value, bool IsExclusive)> Bounds(
+        SchemaPart part, string keyword, string exclusiveKeyword, Func<SchemaPart, string, DecimalText?> read)
     {
         // Draft 4 had a Boolean that makes the other keyword exclusive.
         bool isExclusive = part.TryGet(exclusiveKeyword, out JsonElement exclusive) && exclusive.ValueKind == JsonValueKind.True;
-        if (part.Has(keyword) && Read(part, keyword) is { } bound)
+        if (part.Has(keyword) && read(part, keyword) is { } bound)
         {
             yield return (bound, isExclusive);
         }
 
         if (exclusive.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.True or JsonValueKind.False)
-            && Read(part, exclusiveKeyword) is { } exclusiveBound)
+            && read(part, exclusiveKeyword) is { } exclusiveBound)
         {
             yield return (exclusiveBound, true);
         }
     }
 
-    private DecimalText? Step(SchemaPart part)
+    private static DecimalText? Step(SchemaPart part, Func<SchemaPart, string, DecimalText?> read)
     {
-        DecimalText? step = part.Has("multipleOf") ? Read(part, "multipleOf") : null;
+        DecimalText? step = part.Has("multipleOf") ? read(part, "multipleOf") : null;
         return step is null || step.Value.Digits.Sign > 0 ? step : throw part.Error("multipleOf", "must be above 0");
     }
 
-    private DecimalText? Read(SchemaPart part, string keyword)
+    // A number that is compared with listed ones, of any size.
+    private DecimalText? ReadExactly(SchemaPart part, string keyword)
     {
-        part.TryGet(keyword, out JsonElement value);
-        if (value.ValueKind != JsonValueKind.Number)
+        DecimalText? number = DecimalText.Parse(Number(part, keyword));
+        if (number is null)
         {
-            throw part.Error(keyword, "must be a number");
+            _report.Add(part, keyword, DigitsReason);
         }
 
-        DecimalText? number = DecimalText.Parse(value);
+        return number;
+    }
+
+    // A number that an automaton is made of.
+    private DecimalText? Read(SchemaPart part, string keyword)
+    {
+        DecimalText? number = DecimalText.Parse(Number(part, keyword));
         bool isUsable = number is { } parsed
             && DecimalRange.Length(BigInteger.Abs(parsed.Digits)) + Math.Abs(parsed.Exponent) <= MaxDigits / 2;
 
@@ -194,10 +211,16 @@ internal sealed partial class SchemaCompiler
         bool isFarOut = keyword != "multipleOf" && number is { Exponent: > 0 } far && far.Digits.Sign == outside;
         if (!isUsable && !isFarOut)
         {
-            _report.Add(part, keyword, "the number has too many digits");
+            _report.Add(part, keyword, DigitsReason);
         }
 
         return isUsable ? number : null;
+    }
+
+    private static JsonElement Number(SchemaPart part, string keyword)
+    {
+        part.TryGet(keyword, out JsonElement value);
+        return value.ValueKind == JsonValueKind.Number ? value : throw part.Error(keyword, "must be a number");
     }
 
     private void ReportEach(List<SchemaPart> parts, string[] keywords, string reason)

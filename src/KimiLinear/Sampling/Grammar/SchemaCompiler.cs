@@ -52,7 +52,8 @@ internal sealed partial class SchemaCompiler
         List<SchemaPart> parts = [root];
         if (isObject)
         {
-            parts.Add(new SchemaPart(JsonElement.Parse("""{"type": "object"}"""), "object"));
+            // Of the root, which so is all that holds for the value.
+            parts.Add(new SchemaPart(JsonElement.Parse("""{"type": "object"}"""), "object", root));
         }
 
         ChoiceRule rule = compiler.RuleOf(parts);
@@ -97,7 +98,7 @@ internal sealed partial class SchemaCompiler
         if (_allRules.Count == MaxAllRules)
         {
             throw new NotSupportedException(
-                $"The schema needs more than {MaxAllRules} rules. List fewer objects and arrays in enum and const.");
+                $"The schema needs more than {MaxAllRules} rules. Make it smaller, and give a type to schemas without one.");
         }
 
         _allRules.Add(rule);
@@ -182,7 +183,7 @@ internal sealed partial class SchemaCompiler
             throw part.Error(keyword, "must have at least one schema");
         }
 
-        if (keyword == "oneOf" && !_overlap.AreDisjoint(branches, parts))
+        if (keyword == "oneOf" && !_overlap.AreDisjoint(part, branches, parts))
         {
             _report.Add(part, keyword, "its schemas may overlap, so that it is taken as anyOf");
         }

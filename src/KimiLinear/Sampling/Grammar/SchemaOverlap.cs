@@ -13,10 +13,25 @@ internal sealed class SchemaOverlap(SchemaReferences references)
     // Properties of properties multiply, and so do pairs of very many schemas; what is left after so many is not looked at.
     private int _comparisonsLeft = 200_000;
 
-    /// <summary>Tells whether no value fits two of the schemas.</summary>
-    /// <param name="schemas">The schemas.</param>
-    /// <param name="common">What holds beside each of them.</param>
-    public bool AreDisjoint(IReadOnlyList<SchemaPart> schemas, IReadOnlyList<SchemaPart> common)
+    // By the place of the schema that has the alternatives, which may be referred to from many.
+    private readonly Dictionary<string, bool> _areDisjointAlone = [];
+
+    /// <summary>Tells whether no value fits two of a schema's alternatives.</summary>
+    /// <param name="owner">The schema that has them.</param>
+    /// <param name="branches">The alternatives.</param>
+    /// <param name="common">What holds beside each of them, the owner too.</param>
+    public bool AreDisjoint(SchemaPart owner, IReadOnlyList<SchemaPart> branches, IReadOnlyList<SchemaPart> common)
+    {
+        if (!_areDisjointAlone.TryGetValue(owner.Pointer, out bool areDisjoint))
+        {
+            areDisjoint = AreDisjoint(branches, [owner]);
+            _areDisjointAlone.Add(owner.Pointer, areDisjoint);
+        }
+
+        return areDisjoint || AreDisjoint(branches, common);
+    }
+
+    private bool AreDisjoint(IReadOnlyList<SchemaPart> schemas, IReadOnlyList<SchemaPart> common)
     {
         List<SchemaPart>[] all = [.. schemas.Select(schema => Gather([schema, .. common], MaxDepth))];
         return Enumerable.Range(0, all.Length)

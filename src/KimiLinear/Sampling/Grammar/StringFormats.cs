@@ -47,8 +47,9 @@ internal static class StringFormats
         ? Automata.GetOrAdd(pattern, static key => Compile(key))
         : null;
 
-    /// <summary>Tells whether the automaton of a format takes all that has the format, and not a part only.</summary>
-    public static bool IsWhole(string format) => format is "date" or "uuid";
+    /// <summary>Tells whether a text that the automaton of a format does not take certainly has not the format.</summary>
+    public static bool IsCertain(string format, string text) =>
+        format == "uuid" || (format == "date" && !text.StartsWith("0000-", StringComparison.Ordinal));
 
     private static string? PatternOf(string format, bool isLocalTime) => format switch
     {

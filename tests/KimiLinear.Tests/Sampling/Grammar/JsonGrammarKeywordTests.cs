@@ -18,6 +18,13 @@ public sealed class JsonGrammarKeywordTests
     [InlineData("""{"enum": [0.30, 0.31], "multipleOf": 0.1}""", "0.31", false)]
     [InlineData("""{"const": 0.12345678901234567890, "exclusiveMaximum": 1e5}""", "0.12345678901234567890", true)]
     [InlineData("""{"enum": [3, 3.000, 4], "exclusiveMinimum": 3}""", "3.000", false)]
+    [InlineData("""{"enum": [5, 1e200], "maximum": 1e100}""", "1e200", false)]
+    [InlineData("""{"enum": [5, 1e200], "maximum": 1e100}""", "5", true)]
+    [InlineData("""{"enum": [5, -1e200], "exclusiveMinimum": -1e100}""", "-1e200", false)]
+    [InlineData("""{"enum": [5, 1e100], "exclusiveMaximum": 1e100}""", "1e100", false)]
+    [InlineData("""{"enum": [5, 1e100], "maximum": 1e100}""", "1e100", true)]
+    [InlineData("""{"enum": [4e40, 5e40], "multipleOf": 2e40}""", "4e40", true)]
+    [InlineData("""{"enum": [4e40, 5e40], "multipleOf": 2e40}""", "5e40", false)]
     [InlineData("""{"enum": ["2020-02-29", "2021-02-29"], "format": "date"}""", "\"2021-02-29\"", false)]
     [InlineData("""{"enum": ["ab", "😀", "abc"], "maxLength": 1, "pattern": "[^a]"}""", "\"😀\"", true)]
     [InlineData("""{"enum": ["ab", "😀", "abc"], "minLength": 3, "pattern": "^[a-c]+$"}""", "\"ab\"", false)]
@@ -32,6 +39,32 @@ public sealed class JsonGrammarKeywordTests
 
         Assert.True(Accepts(Schema, "\"https://[::1]/\""));
         Assert.Contains("https://[::1]/", Assert.Single(Compile(Schema).UnenforcedKeywords).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Compile_ListedDateOfTheYearZero_IsKeptAndReported()
+    {
+        const string Schema = """{"format": "date", "const": "0000-01-01"}""";
+
+        Assert.True(Accepts(Schema, "\"0000-01-01\""));
+        Assert.Contains("0000-01-01", Assert.Single(Compile(Schema).UnenforcedKeywords).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Compile_ListedNumbersBeyondAVeryLargeBound_AreNoValue()
+    {
+        var thrown = Assert.Throws<JsonException>(() => Compile("""{"const": 1e200, "maximum": 1e100}"""));
+
+        Assert.Contains("No value fits", thrown.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Compile_ListedNumbersBesideABoundThatIsNotRead_AreKeptAndReported()
+    {
+        const string Schema = """{"enum": [5, 1e200], "maximum": 1e500}""";
+
+        Assert.True(Accepts(Schema, "1e200"));
+        Assert.Equal("maximum", Assert.Single(Compile(Schema).UnenforcedKeywords).Keyword);
     }
 
     [Theory]
@@ -55,6 +88,28 @@ public sealed class JsonGrammarKeywordTests
         Assert.False(Accepts(Schema, $"\"{new string('a', 32)}.{new string('b', 32)}@example.com\""));
     }
 
+    // Lengths that are usual for a column of a database, and the longest that an address may have.
+    [Theory]
+    [InlineData(80)]
+    [InlineData(100)]
+    [InlineData(320)]
+    public void Compile_EmailWithALength_IsEnforced(int length)
+    {
+        string schema = $$"""{"type": "string", "format": "email", "maxLength": {{length}}}""";
+        char[] domain = [.. Enumerable.Repeat('b', length - 65)];
+        foreach (int dot in domain.Length < 64 ? [domain.Length - 2] : new[] { 63, 127, 191 }.Where(dot => dot < domain.Length))
+        {
+            domain[dot] = '.';
+        }
+
+        string longest = $"{new string('a', 64)}@{new string(domain)}";
+
+        Assert.Empty(Compile(schema).UnenforcedKeywords);
+        Assert.True(Accepts(schema, $"\"{longest}\""));
+        Assert.True(Accepts(schema, "\"a@example.com\""));
+        Assert.False(Accepts(schema, $"\"{longest}b\""));
+    }
+
     // What is beside the alternatives holds for each of them, and may be what keeps them apart.
     [Theory]
     [InlineData("""{"type": "object", "required": ["kind"], "oneOf": [{"properties": {"kind": {"const": "a"}}}, {"properties": {"kind": {"const": "b"}}}]}""")]
@@ -63,6 +118,15 @@ public sealed class JsonGrammarKeywordTests
     [InlineData("""{"type": "object", "properties": {"a": {}}, "required": ["a"], "unevaluatedProperties": false}""")]
     [InlineData("""{"allOf": [{"properties": {"a": {}}, "required": ["a"]}], "properties": {"b": {}}, "unevaluatedProperties": false}""")]
     public void Compile_WhatTheRestSeesTo_IsEnforced(string schema) => Assert.Empty(Compile(schema).UnenforcedKeywords);
+
+    [Fact]
+    public void CompileObject_UnevaluatedPropertiesOfTheArguments_AreEnforced()
+    {
+        var schema = JsonElement.Parse(
+            """{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "unevaluatedProperties": false}""");
+
+        Assert.Empty(JsonGrammar.CompileObject(schema, new JsonGrammarOptions { IsStrict = true }).UnenforcedKeywords);
+    }
 
     // Replies to these may be wrong, which must be said.
     [Theory]

@@ -105,6 +105,58 @@ public sealed class JsonGrammarLimitsTests
         Assert.Equal(("oneOf", "#"), (grammar.UnenforcedKeywords[0].Keyword, grammar.UnenforcedKeywords[0].Place));
     }
 
+    // Beside them a small pattern, which nothing leaves unenforced but work that was done.
+    [Theory]
+    [InlineData(5, """{"type": "string", "pattern": "^(?=INDEX)$"}""", "pattern")]
+    [InlineData(160, """{"type": "string", "format": "email"}""", "")]
+    [InlineData(160, """{"type": "string", "format": "email", "pattern": "@example.com$"}""", "")]
+    [InlineData(160, """{"type": "string", "pattern": "^[ab]*a[ab]{9}$", "minLength": 12}""", "")]
+    [InlineData(6, """{"type": "string", "pattern": "^[ab]*a[ab]{9}$", "maxLength": 254}""", "maxLength")]
+    public void Compile_ManyStringsLikeOneAnother_LeaveRoomForAnotherPattern(int count, string one, string keyword)
+    {
+        IEnumerable<string> properties = Enumerable.Range(0, count)
+            .Select(index => $"\"{index}\": {one.Replace("INDEX", $"{index}", StringComparison.Ordinal)}");
+        JsonGrammar grammar = JsonGrammar.Compile(JsonElement.Parse($$$"""
+            {"properties": { {{{string.Join(',', properties)}}}, "last": {"type": "string", "pattern": "^[A-Z]{3}$"}} }
+            """));
+
+        Assert.DoesNotContain(grammar.UnenforcedKeywords, reported => reported.Place.EndsWith("last", StringComparison.Ordinal));
+        Assert.All(grammar.UnenforcedKeywords, reported => Assert.Equal(keyword, reported.Keyword));
+        Assert.Equal(keyword.Length == 0 ? 0 : count, grammar.UnenforcedKeywords.Count);
+    }
+
+    [Theory]
+    [InlineData("""{"properties": {"kind": {"const": INDEX}}, "required": ["kind"]}""")]
+    [InlineData("""{"properties": {"kind": {"const": INDEX}}}""")]
+    public void Compile_ManyReferencesToDifferentAlternatives_AreComparedOnce(string branch)
+    {
+        IEnumerable<string> branches = Enumerable.Range(0, 70)
+            .Select(index => branch.Replace("INDEX", $"{index}", StringComparison.Ordinal));
+        IEnumerable<string> properties = Enumerable.Range(0, 60).Select(index => $$"""
+            "{{index}}": {"$ref": "#/$defs/shape"}
+            """);
+        JsonGrammar grammar = JsonGrammar.Compile(JsonElement.Parse($$$"""
+            {"$defs": {"shape": {"type": "object", "required": ["kind"], "oneOf": [{{{string.Join(',', branches)}}}]}},
+             "properties": { {{{string.Join(',', properties)}}} } }
+            """));
+
+        Assert.Empty(grammar.UnenforcedKeywords);
+    }
+
+    [Fact]
+    public void Compile_VeryManyPropertiesWithoutType_IsRefusedWithoutWordOfLists()
+    {
+        IEnumerable<string> properties = Enumerable.Range(0, 16_000).Select(index => $$"""
+            "{{index}}": {}
+            """);
+        var schema = JsonElement.Parse($$$"""{"properties": { {{{string.Join(',', properties)}}} } }""");
+
+        var thrown = Assert.Throws<NotSupportedException>(() => JsonGrammar.Compile(schema));
+
+        Assert.Contains("more than 100000 rules", thrown.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("enum", thrown.Message, StringComparison.Ordinal);
+    }
+
     private static GrammarMachine MachineOf(string schema) =>
         JsonGrammar.Compile(JsonElement.Parse(schema)).Bytes.MachineOf(TokenTrie.Of(GrammarVocabulary.Small));
 }
