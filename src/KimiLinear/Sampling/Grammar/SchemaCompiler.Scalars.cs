@@ -7,7 +7,7 @@ namespace KimiLinear.Sampling;
 internal sealed partial class SchemaCompiler
 {
     // A state takes a few hundred bytes and a few microseconds to make: of one automaton, and of all of a schema.
-    private const int MaxAutomatonStates = 20_000;
+    private const int MaxAutomatonStates = 40_000;
     private const int MaxSchemaStates = 100_000;
     private const string PatternReason = "it uses what is not supported, or is too large";
     private const string DigitsReason = "the number has too many digits";

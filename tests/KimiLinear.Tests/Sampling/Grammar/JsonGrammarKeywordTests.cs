@@ -92,6 +92,10 @@ public sealed class JsonGrammarKeywordTests
     [Theory]
     [InlineData(80)]
     [InlineData(100)]
+    [InlineData(128)]
+    [InlineData(200)]
+    [InlineData(254)]
+    [InlineData(255)]
     [InlineData(320)]
     public void Compile_EmailWithALength_IsEnforced(int length)
     {
