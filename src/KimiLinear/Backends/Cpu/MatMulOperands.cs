@@ -49,9 +49,6 @@ internal readonly unsafe struct MatMulOutput(
 /// <summary>One row a matrix product writes.</summary>
 internal readonly unsafe struct MatMulRow(float* data, float scale, bool add)
 {
-    /// <summary>Asks for memory that is written soon, counted from the first value.</summary>
-    public void Prefetch(int byteCount) => CacheLine.PrefetchRange(data, byteCount);
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Put(int column, float value)
     {

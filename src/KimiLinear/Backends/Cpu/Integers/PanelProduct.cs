@@ -55,7 +55,6 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
             for (int row = 0; row < input.Count; row += RowsAtOnce)
             {
                 int end = Math.Min(row + RowsAtOnce, input.Count);
-                PrefetchOutput(output, row, end, tile * TileRows, rowCount);
                 MultiplyRows<TDot>(panel, input, row, end, sums);
                 for (int group = row; group < end; group += RowGroup)
                 {
@@ -70,16 +69,6 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
                         tile * TileRows);
                 }
             }
-        }
-    }
-
-    // Where products go lies a row apart and is seldom in cache: it is asked for before they are computed.
-    private static void PrefetchOutput(MatMulOutput output, int row, int end, int firstColumn, int rowCount)
-    {
-        int byteCount = Math.Min(SumsPerRow, rowCount - firstColumn) * sizeof(float);
-        for (int i = row; i < end; i++)
-        {
-            output.Row(i, firstColumn).Prefetch(byteCount);
         }
     }
 
