@@ -6,9 +6,9 @@ namespace KimiLinear.Scheduling;
 
 /// <summary>What an engine measures for OpenTelemetry, under the name of <see cref="GenerationEngine.TelemetryName"/>.</summary>
 /// <remarks>
-/// Names, units, attributes and bounds of histograms are those of the GenAI conventions where they have one. A listener of the meter runs within the call that
-/// measures, on the engine's thread or, for what is known at a reply's end, its reader's; what it throws costs that call and nothing else. An instrument that a listener will not
-/// have made is missing.
+/// Names, units, attributes and bounds of histograms are those of the GenAI conventions where they have one. A listener of the
+/// meter runs within the call that measures, on the engine's thread or, for what is known at a reply's end, its reader's; what it
+/// throws costs that call and nothing else. An instrument that a listener will not have made is missing.
 /// </remarks>
 internal sealed class EngineMetrics : IDisposable
 {

@@ -22,8 +22,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
     private readonly Comparison<EngineRequest> _nextTurnFirst = (one, other) =>
     {
         int order = shares.Used(one.Caller).CompareTo(shares.Used(other.Caller));
-        order = order != 0 ? order : one.LastTurn.CompareTo(other.LastTurn);
-        return order != 0 ? order : one.Ticket.CompareTo(other.Ticket);
+        return order != 0 ? order : (one.LastTurn, one.Ticket).CompareTo((other.LastTurn, other.Ticket));
     };
 
     private readonly List<EngineRequest> _takePart = [];

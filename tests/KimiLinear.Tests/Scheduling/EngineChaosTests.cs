@@ -2,7 +2,6 @@ using KimiLinear.Backends;
 using KimiLinear.Generation;
 using KimiLinear.Model;
 using KimiLinear.Scheduling;
-using KimiLinear.Tensors;
 using KimiLinear.Tests.Generation;
 using KimiLinear.Tests.TestSupport;
 using KimiLinear.Tokenization;
@@ -20,17 +19,7 @@ public sealed class EngineChaosTests : IDisposable
     private readonly FaultyBackend _backend;
     private readonly KimiLinearModel _model;
 
-    public EngineChaosTests()
-    {
-        FaultyBackend? backend = null;
-        _model = ModelLoader.Load(
-            TinyModel.Directory,
-            new ModelLoadOptions { LatentCache = LatentPrecision.Float32 },
-            (config, _) => backend = new FaultyBackend(Backend.Create(Backend.Default, config, threadCount: 2)),
-            null,
-            default);
-        _backend = backend!;
-    }
+    public EngineChaosTests() => _model = FaultyBackend.LoadModel(TinyModel.Directory, out _backend);
 
     public void Dispose()
     {

@@ -2,7 +2,6 @@ using KimiLinear.Backends;
 using KimiLinear.Generation;
 using KimiLinear.Model;
 using KimiLinear.Scheduling;
-using KimiLinear.Tensors;
 using KimiLinear.Tests.Generation;
 using KimiLinear.Tests.TestSupport;
 using KimiLinear.Tokenization;
@@ -18,17 +17,7 @@ public sealed class EngineFaultTests : IDisposable
     private readonly FaultyBackend _backend;
     private readonly KimiLinearModel _model;
 
-    public EngineFaultTests()
-    {
-        FaultyBackend? backend = null;
-        _model = ModelLoader.Load(
-            TinyModel.Directory,
-            new ModelLoadOptions { LatentCache = LatentPrecision.Float32 },
-            (config, _) => backend = new FaultyBackend(Backend.Create(Backend.Default, config, threadCount: 2)),
-            null,
-            default);
-        _backend = backend!;
-    }
+    public EngineFaultTests() => _model = FaultyBackend.LoadModel(TinyModel.Directory, out _backend);
 
     public static TheoryData<string> Errors => ["memory", "broken"];
 

@@ -123,13 +123,7 @@ public sealed class EngineTelemetryTests(TinyModel tiny) : IClassFixture<TinyMod
     public async Task GenerateAsync_SpansListened_HasOneWithTheUsage()
     {
         ConcurrentBag<Activity> spans = [];
-        using ActivityListener listener = new()
-        {
-            ShouldListenTo = source => source.Name == GenerationEngine.TelemetryName,
-            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
-            ActivityStopped = spans.Add,
-        };
-        ActivitySource.AddActivityListener(listener);
+        using ActivityListener listener = Listen(spans);
         using EngineHarness harness = new(tiny);
         using Activity parent = new Activity("test").Start();
 
@@ -192,13 +186,7 @@ public sealed class EngineTelemetryTests(TinyModel tiny) : IClassFixture<TinyMod
     public async Task GenerateAsync_CancelledRequest_SpanSaysSo()
     {
         ConcurrentBag<Activity> spans = [];
-        using ActivityListener listener = new()
-        {
-            ShouldListenTo = source => source.Name == GenerationEngine.TelemetryName,
-            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
-            ActivityStopped = spans.Add,
-        };
-        ActivitySource.AddActivityListener(listener);
+        using ActivityListener listener = Listen(spans);
         using EngineHarness harness = new(tiny);
         using Activity parent = new Activity("test").Start();
         using CancellationTokenSource enough = new();
@@ -214,5 +202,17 @@ public sealed class EngineTelemetryTests(TinyModel tiny) : IClassFixture<TinyMod
         Activity span = Assert.Single(spans, span => span.TraceId == parent.TraceId);
         Assert.Equal(ActivityStatusCode.Error, span.Status);
         Assert.Equal(typeof(OperationCanceledException).FullName, span.GetTagItem("error.type"));
+    }
+
+    private static ActivityListener Listen(ConcurrentBag<Activity> spans)
+    {
+        ActivityListener listener = new()
+        {
+            ShouldListenTo = source => source.Name == GenerationEngine.TelemetryName,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStopped = spans.Add,
+        };
+        ActivitySource.AddActivityListener(listener);
+        return listener;
     }
 }

@@ -1,4 +1,5 @@
 using KimiLinear.Backends;
+using KimiLinear.Model;
 using KimiLinear.Tensors;
 
 namespace KimiLinear.Tests.TestSupport;
@@ -26,6 +27,20 @@ internal sealed class FaultyBackend(ComputeBackend inner) : ComputeBackend(inner
 
     /// <summary>Makes the error of the next pages that are restored, after the slot was.</summary>
     public Func<Exception?>? RestorePageFault { get; set; }
+
+    /// <summary>Loads a model on such a backend.</summary>
+    public static KimiLinearModel LoadModel(string directory, out FaultyBackend backend)
+    {
+        FaultyBackend? made = null;
+        KimiLinearModel model = ModelLoader.Load(
+            directory,
+            new ModelLoadOptions { LatentCache = LatentPrecision.Float32 },
+            (config, _) => made = new FaultyBackend(Backend.Create(Backend.Default, config, threadCount: 2)),
+            null,
+            default);
+        backend = made!;
+        return model;
+    }
 
     public override string Description => inner.Description;
 
