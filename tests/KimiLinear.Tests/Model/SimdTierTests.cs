@@ -26,6 +26,7 @@ public sealed class SimdTierTests
     [Theory]
     [InlineData("DOTNET_EnableAVX512", nameof(SimdWidth.Bits256))]
     [InlineData("DOTNET_EnableAVX2", nameof(SimdWidth.Bits128))]
+    [InlineData("DOTNET_EnableGFNI", nameof(SimdWidth.Bits512))]
     [InlineData("DOTNET_EnableHWIntrinsic", nameof(SimdWidth.Scalar))]
     public async Task PackedWeights_VectorsSwitchedOff_MatchThePlainLoops(string runtimeSwitch, string widestLeft)
     {

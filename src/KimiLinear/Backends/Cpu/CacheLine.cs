@@ -11,6 +11,9 @@ internal static unsafe class CacheLine
     /// <summary>How far ahead kernels that stream through weights ask for memory: a page, where processors' own prefetching ends.</summary>
     public const int AheadBytes = 4096;
 
+    // Where Intel's processors begin: what memory gives in its latency is under way by then.
+    private const int FarBytes = 3 * AheadBytes;
+
     /// <summary>Asks for a line that is needed soon; any address will do. Elsewhere than on x86 it is left to the processor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(void* address)
@@ -30,13 +33,28 @@ internal static unsafe class CacheLine
         }
     }
 
-    /// <summary>The same for a line that is used once, so that it leaves in cache what is used again.</summary>
+    /// <summary>Asks for what kernels that stream through memory read next, once: each calls it for every line it reads.</summary>
+    /// <remarks>
+    /// AMD's processors keep in the first-level cache what is used again if the line is marked as used once. Intel's put such
+    /// a line into so few places of that cache that it is gone a page later; there it is asked for in two steps, by way of the
+    /// second level, which has more requests to memory under way (docs/performance.md, "The same on an Intel Xeon").
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void PrefetchOnce(void* address)
+    public static void PrefetchStream(byte* current)
     {
-        if (Sse.IsSupported)
+        if (!Sse.IsSupported)
         {
-            Sse.PrefetchNonTemporal(address);
+            return;
+        }
+
+        if (Processor.IsIntel)
+        {
+            Sse.Prefetch2(current + FarBytes);
+            Sse.Prefetch0(current + AheadBytes);
+        }
+        else
+        {
+            Sse.PrefetchNonTemporal(current + AheadBytes);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using KimiLinear.Configuration;
 using KimiLinear.Tensors;
@@ -37,13 +38,18 @@ internal static class CpuBackends
         return Create(config, threadCount, Widest, forms);
     }
 
-    public static ComputeBackend Create(KimiLinearConfig config, int threadCount, SimdWidth width, CpuForms forms) => width switch
+    public static ComputeBackend Create(KimiLinearConfig config, int threadCount, SimdWidth width, CpuForms forms)
     {
-        SimdWidth.Bits512 => new CpuBackend<Simd512, Vector512<float>>(config, threadCount, forms, IntegersOf(width)),
-        SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount, forms, IntegersOf(width)),
-        SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount, forms, IntegersOf(width)),
-        _ => new CpuBackend<SimdScalar, float>(config, threadCount, forms, IntegersOf(width)),
-    };
+        // Before any kernel is compiled.
+        RuntimeHelpers.RunClassConstructor(typeof(Processor).TypeHandle);
+        return width switch
+        {
+            SimdWidth.Bits512 => new CpuBackend<Simd512, Vector512<float>>(config, threadCount, forms, IntegersOf(width)),
+            SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount, forms, IntegersOf(width)),
+            SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount, forms, IntegersOf(width)),
+            _ => new CpuBackend<SimdScalar, float>(config, threadCount, forms, IntegersOf(width)),
+        };
+    }
 
     /// <summary>The kernels for quantised weights in vectors of a width.</summary>
     public static IntegerKernels IntegersOf(SimdWidth width) => width switch

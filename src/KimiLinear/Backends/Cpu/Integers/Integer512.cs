@@ -28,7 +28,17 @@ internal readonly unsafe partial struct Integer512 : IStripSimd<Vector512<int>, 
     public static Vector512<int> LowNibbles(Vector512<int> bytes) => bytes & Vector512.Create(0x0F0F0F0F);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> HighNibbles(Vector512<int> bytes) => (bytes >>> 4) & Vector512.Create(0x0F0F0F0F);
+    public static Vector512<int> HighNibbles(Vector512<int> bytes)
+    {
+        if (Gfni.V512.IsSupported)
+        {
+            // A row of the matrix for each bit of the result: bits 4 to 7 become 0 to 3. One instruction instead of two.
+            Vector512<byte> matrix = Vector512.Create(0x10204080_00000000ul).AsByte();
+            return Gfni.V512.GaloisFieldAffineTransform(bytes.AsByte(), matrix, 0).AsInt32();
+        }
+
+        return (bytes >>> 4) & Vector512.Create(0x0F0F0F0F);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> EvenBytes(Vector512<int> bytes) => ((bytes.AsInt16() << 8) >> 8).AsInt32();

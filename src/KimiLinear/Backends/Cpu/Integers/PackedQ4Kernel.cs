@@ -32,7 +32,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         int block = 0;
         for (; block + 2 <= blockCount; block += 2)
         {
-            CacheLine.PrefetchOnce(pair + CacheLine.AheadBytes);
+            CacheLine.PrefetchStream(pair);
             sum = AddBlock<TPlanes>(pair, pair + PackedLayout.HeaderBytes + (3 * lane), x, low, scale, blockCount, sum);
             x += QuantizedRows.BlockColumns;
             low += QuantizedRows.BlockColumns;
@@ -66,7 +66,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         int block = 0;
         for (; block + 2 <= blockCount; block += 2)
         {
-            CacheLine.PrefetchOnce(pair + CacheLine.AheadBytes);
+            CacheLine.PrefetchStream(pair);
             byte* codes = pair + PackedLayout.HeaderBytes + (3 * lane);
             AddBlock<TPlanes>(pair, codes, x, low, scale, blockCount, ref first, ref second);
             x += QuantizedRows.BlockColumns;
@@ -160,30 +160,30 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
     {
         TInteger h = TIntegers.Zero;
         TInteger l = TIntegers.Zero;
-        AddChunk<TPlanes>(codes, high, low, ref h, ref l);
-        AddChunk<TPlanes>(codes + ChunkBytes, high + 8, low + 8, ref h, ref l);
-        AddChunk<TPlanes>(codes + (2 * ChunkBytes), high + 16, low + 16, ref h, ref l);
-        AddChunk<TPlanes>(codes + (3 * ChunkBytes), high + 24, low + 24, ref h, ref l);
+        AddChunk<TPlanes>(codes, high, low, 0, ref h, ref l);
+        AddChunk<TPlanes>(codes, high, low, 1, ref h, ref l);
+        AddChunk<TPlanes>(codes, high, low, 2, ref h, ref l);
+        AddChunk<TPlanes>(codes, high, low, 3, ref h, ref l);
         TInteger a = TIntegers.LoadBytesAsPairs(header);
         return AddScaled<TPlanes>(h, l, a, Zeros(header, a), scale, blockCount, sum);
     }
 
-    // Pages end the processor's own prefetching, and a whole pair is used in less time than memory takes: the line one page on
-    // is asked for.
+    // Pages end the processor's own prefetching, and a whole pair is used in less time than memory takes: what comes is asked for.
+    // The number of the chunk is a constant wherever this is inlined, so that its places are part of the instructions.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddChunk<TPlanes>(byte* codes, byte* high, byte* low, ref TInteger h, ref TInteger l)
+    private static void AddChunk<TPlanes>(byte* codes, byte* high, byte* low, int chunk, ref TInteger h, ref TInteger l)
         where TPlanes : struct, IPlanes
     {
-        CacheLine.PrefetchOnce(codes + CacheLine.AheadBytes);
-        TInteger bytes = TIntegers.Load(codes);
+        CacheLine.PrefetchStream(codes + (chunk * ChunkBytes));
+        TInteger bytes = TIntegers.Load(codes + (chunk * ChunkBytes));
         TInteger first = TIntegers.LowNibbles(bytes);
         TInteger second = TIntegers.HighNibbles(bytes);
-        h = TIntegers.AddBytes(h, first, TIntegers.Broadcast(high));
-        h = TIntegers.AddBytes(h, second, TIntegers.Broadcast(high + 4));
+        h = TIntegers.AddBytes(h, first, TIntegers.Broadcast(high + (chunk * 8)));
+        h = TIntegers.AddBytes(h, second, TIntegers.Broadcast(high + ((chunk * 8) + 4)));
         if (TPlanes.HasLowPlane)
         {
-            l = TIntegers.AddBytes(l, first, TIntegers.Broadcast(low));
-            l = TIntegers.AddBytes(l, second, TIntegers.Broadcast(low + 4));
+            l = TIntegers.AddBytes(l, first, TIntegers.Broadcast(low + (chunk * 8)));
+            l = TIntegers.AddBytes(l, second, TIntegers.Broadcast(low + ((chunk * 8) + 4)));
         }
     }
 
@@ -211,7 +211,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         byte* codes, byte* high, byte* low, ref TInteger h0, ref TInteger l0, ref TInteger h1, ref TInteger l1)
         where TPlanes : struct, IPlanes
     {
-        CacheLine.PrefetchOnce(codes + CacheLine.AheadBytes);
+        CacheLine.PrefetchStream(codes);
         TInteger bytes0 = TIntegers.Load(codes);
         TInteger bytes1 = TIntegers.Load(codes + (TIntegers.Lanes * sizeof(int)));
         AddHalf<TPlanes>(

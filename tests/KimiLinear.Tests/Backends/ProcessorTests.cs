@@ -1,0 +1,21 @@
+using System.Runtime.Intrinsics.X86;
+using KimiLinear.Backends;
+using Xunit;
+
+namespace KimiLinear.Tests.Backends;
+
+public sealed class ProcessorTests
+{
+    [Fact]
+    public void IsIntel_ThisMachine_IsWhatTheSystemSays()
+    {
+        // Linux has a file with the name, Windows a variable; Macs with such instructions are Intel's.
+        const string Description = "/proc/cpuinfo";
+        bool expected = OperatingSystem.IsMacOS()
+            ? X86Base.IsSupported
+            : (File.Exists(Description) ? File.ReadAllText(Description) : Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER"))!
+                .Contains("GenuineIntel", StringComparison.Ordinal);
+
+        Assert.Equal(expected, Processor.IsIntel);
+    }
+}
