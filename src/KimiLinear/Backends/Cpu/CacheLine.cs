@@ -42,19 +42,25 @@ internal static unsafe class CacheLine
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void PrefetchStream(byte* current)
     {
-        if (!Sse.IsSupported)
-        {
-            return;
-        }
-
         if (Processor.IsIntel)
         {
-            Sse.Prefetch2(current + FarBytes);
-            Sse.Prefetch0(current + AheadBytes);
+            PrefetchKeptStream(current);
         }
-        else
+        else if (Sse.IsSupported)
         {
             Sse.PrefetchNonTemporal(current + AheadBytes);
         }
+    }
+
+    /// <summary>The same where it need not leave in cache what is used again.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PrefetchKeptStream(byte* current)
+    {
+        if (Processor.IsIntel)
+        {
+            Sse.Prefetch2(current + FarBytes);
+        }
+
+        Prefetch(current + AheadBytes);
     }
 }

@@ -264,7 +264,7 @@ internal static unsafe class DotKernel<TSimd, TVector>
             for (int i = 0; i < columnCount; i += TSimd.Width)
             {
                 byte* b = w + ((long)i * TFormat.Size);
-                CacheLine.Prefetch(b + CacheLine.AheadBytes);
+                CacheLine.PrefetchKeptStream(b);
                 s00 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s00);
             }
 
@@ -272,7 +272,7 @@ internal static unsafe class DotKernel<TSimd, TVector>
             for (int i = 0; i < columnCount; i += TSimd.Width)
             {
                 byte* b = w + ((long)i * TFormat.Size);
-                CacheLine.Prefetch(b + CacheLine.AheadBytes);
+                CacheLine.PrefetchKeptStream(b);
                 s01 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s01);
             }
 
@@ -280,7 +280,7 @@ internal static unsafe class DotKernel<TSimd, TVector>
             for (int i = 0; i < columnCount; i += TSimd.Width)
             {
                 byte* b = w + ((long)i * TFormat.Size);
-                CacheLine.Prefetch(b + CacheLine.AheadBytes);
+                CacheLine.PrefetchKeptStream(b);
                 s02 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s02);
             }
 
@@ -288,7 +288,7 @@ internal static unsafe class DotKernel<TSimd, TVector>
             for (int i = 0; i < columnCount; i += TSimd.Width)
             {
                 byte* b = w + ((long)i * TFormat.Size);
-                CacheLine.Prefetch(b + CacheLine.AheadBytes);
+                CacheLine.PrefetchKeptStream(b);
                 s03 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s03);
             }
 

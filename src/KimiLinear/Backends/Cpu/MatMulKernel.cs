@@ -196,7 +196,7 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         for (; i + TSimd.Width <= count; i += TSimd.Width)
         {
             byte* values = source + (i * TFormat.Size);
-            CacheLine.Prefetch(values + CacheLine.AheadBytes);
+            CacheLine.PrefetchKeptStream(values);
             TSimd.Store(destination + i, TFormat.Load<TSimd, TVector>(values));
         }
 
