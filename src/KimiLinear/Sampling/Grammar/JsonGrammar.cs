@@ -68,7 +68,7 @@ public sealed class JsonGrammar
     private static JsonGrammar Compile(JsonElement schema, JsonGrammarOptions options, bool isObject)
     {
         SchemaPart.RequireSchema(schema, "#");
-        CacheKey key = new(schema.GetRawText(), options, isObject);
+        CacheKey key = new(TextOf(schema), options, isObject);
         if (!Cache.TryGetValue(key, out JsonGrammar? grammar))
         {
             if (Cache.Count >= MaxCached)
@@ -80,6 +80,18 @@ public sealed class JsonGrammar
         }
 
         return grammar;
+    }
+
+    private static string TextOf(JsonElement schema)
+    {
+        try
+        {
+            return schema.GetRawText();
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new JsonException("The schema holds bytes that are not UTF-8, which no text can hold.", exception);
+        }
     }
 
     private sealed record CacheKey(string Schema, JsonGrammarOptions Options, bool IsObject);
