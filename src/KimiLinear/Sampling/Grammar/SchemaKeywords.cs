@@ -72,7 +72,8 @@ internal static class SchemaKeywords
     /// Returns the values that <c>const</c> and <c>enum</c> of all schemas leave; <see langword="null"/> for any.
     /// </summary>
     /// <exception cref="JsonException"><c>enum</c> is no array, or values cannot be compared.</exception>
-    public static IReadOnlyList<JsonElement>? ValuesOf(IReadOnlyList<SchemaPart> parts)
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static IReadOnlyList<JsonElement>? ValuesOf(IReadOnlyList<SchemaPart> parts, CancellationToken cancellationToken)
     {
         IReadOnlyList<JsonElement>? values = null;
         foreach (SchemaPart part in parts)
@@ -98,13 +99,19 @@ internal static class SchemaKeywords
             {
                 values = values is null
                     ? allowed
-                    : [.. values.Where(value => allowed.Any(other => JsonElement.DeepEquals(value, other)))];
+                    : [.. values.Where(value => IsAmong(value, allowed))];
             }
             catch (ArgumentOutOfRangeException exception)
             {
                 throw part.Error(
                     keyword, "holds a number, or is compared with one, whose exponent is beyond all reading", exception);
             }
+        }
+
+        bool IsAmong(JsonElement value, JsonElement[] allowed)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            return allowed.Any(other => JsonElement.DeepEquals(value, other));
         }
     }
 
