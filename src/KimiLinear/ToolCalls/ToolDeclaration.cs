@@ -18,7 +18,9 @@ public sealed class ToolDeclaration
     /// <param name="description">What the tool is for, in words the model reads; <see langword="null"/> leaves it out.</param>
     /// <param name="parameters">The JSON schema of the arguments; <see langword="null"/> leaves it out.</param>
     /// <exception cref="ArgumentException"><paramref name="name"/> is <see langword="null"/> or empty.</exception>
-    /// <exception cref="JsonException"><paramref name="parameters"/> holds half of a surrogate pair, or bytes that are not UTF-8.</exception>
+    /// <exception cref="JsonException">
+    /// <paramref name="parameters"/> holds half of a surrogate pair, or bytes that are not UTF-8.
+    /// </exception>
     public ToolDeclaration(string name, string? description = null, JsonElement? parameters = null)
         : this(Wrap(name, description, parameters), name, description, parameters)
     {

@@ -28,7 +28,8 @@ internal static class DiskSpace
             throw new ModelHubException(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"The download of '{name}' needs {bytes:N0} bytes more, but the disk of the cache '{folder}' has {free:N0} left. ")
+                    $"The download of '{name}' needs {bytes:N0} bytes more, but the disk of the cache '{folder}' has {free:N0} ")
+                + "left. "
                 + "Make room, or let HF_HUB_CACHE name a folder on another disk.");
         }
     }

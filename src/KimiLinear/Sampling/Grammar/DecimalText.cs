@@ -22,7 +22,8 @@ internal readonly record struct DecimalText(BigInteger Digits, int Exponent)
         int zeros = digits.Length - digits.TrimEnd('0').Length;
 
         long exponent = 0;
-        if (parts.Length > 1 && !long.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent))
+        if (parts.Length > 1
+            && !long.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent))
         {
             // Beyond all digits too.
             exponent = parts[1][0] == '-' ? long.MinValue : long.MaxValue;
