@@ -208,7 +208,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(messages);
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
-        ChatRequest request = Prepare(messages, options);
+        ChatRequest request = Prepare(messages, options, cancellationToken);
         // Checks the prompt now and computes once it is read.
         IAsyncEnumerable<GeneratedToken> reply = _engine.GenerateAsync(
             request.PromptTokenIds, request.GenerationOptions, CancellationToken.None);
@@ -250,7 +250,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <inheritdoc cref="Dispose"/>
     public async ValueTask DisposeAsync() => await Task.Run(Dispose).ConfigureAwait(false);
 
-    private ChatRequest Prepare(IEnumerable<ChatMessage> messages, ChatOptions? options)
+    private ChatRequest Prepare(IEnumerable<ChatMessage> messages, ChatOptions? options, CancellationToken cancellationToken)
     {
         _unsupported.Check(options, ModelId);
         var given = options?.RawRepresentationFactory?.Invoke(this) as GenerationOptions;
@@ -261,7 +261,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             options, given, _engine.DefaultSamplingOptions, _defaultMaxTokens);
         List<ChatTurn> turns = ChatMessageMapping.ToTurns(messages, options?.Instructions, ReplyGrammars.Instruction(options));
         ReplyGrammar? grammar = generation.Grammar
-            ?? ReplyGrammars.Create(options, declared, turns, _constrainsToolCalls, _schemaOptions);
+            ?? ReplyGrammars.Create(options, declared, turns, _constrainsToolCalls, _schemaOptions, cancellationToken);
         _unsupported.Check(grammar, options);
         List<int> prompt = [];
         ChatTemplate.Encode(_tokenizer, CallNumbering.Renumber(turns), declared, addGenerationPrompt: true, prompt);

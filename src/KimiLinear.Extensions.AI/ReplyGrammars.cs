@@ -15,24 +15,28 @@ internal static class ReplyGrammars
     /// <param name="history">The conversation, for the numbers of new calls.</param>
     /// <param name="constrainsArguments">Whether calls are held to their schemas where none is required.</param>
     /// <param name="schemaOptions">How schemas are compiled.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="ArgumentException">A call of no tool, or of an unknown one, is required; or a schema is malformed.</exception>
     public static ReplyGrammar? Create(
         ChatOptions? options,
         IReadOnlyList<ToolDeclaration> tools,
         IReadOnlyList<ChatTurn> history,
         bool constrainsArguments,
-        JsonGrammarOptions schemaOptions)
+        JsonGrammarOptions schemaOptions,
+        CancellationToken cancellationToken)
     {
         ToolCallGrammarOptions form = new() { Arguments = schemaOptions };
         if (options?.ToolMode is RequiredChatToolMode required)
         {
-            return Calls(Required(required, tools), history, options, form with { IsCallRequired = true });
+            return Calls(Required(required, tools), history, options, form with { IsCallRequired = true }, cancellationToken);
         }
 
-        JsonGrammar? json = options?.ResponseFormat is ChatResponseFormatJson format ? Compile(format, schemaOptions) : null;
+        JsonGrammar? json = options?.ResponseFormat is ChatResponseFormatJson format
+            ? Compile(format, schemaOptions, cancellationToken)
+            : null;
         if (tools.Count > 0 && (json is not null || constrainsArguments))
         {
-            return Calls(tools, history, options, form with { Otherwise = json });
+            return Calls(tools, history, options, form with { Otherwise = json }, cancellationToken);
         }
 
         return json is null ? null : ReplyGrammar.Json(json);
@@ -56,15 +60,20 @@ internal static class ReplyGrammars
     }
 
     private static ReplyGrammar Calls(
-        IReadOnlyList<ToolDeclaration> tools, IReadOnlyList<ChatTurn> history, ChatOptions? options, ToolCallGrammarOptions form)
+        IReadOnlyList<ToolDeclaration> tools,
+        IReadOnlyList<ChatTurn> history,
+        ChatOptions? options,
+        ToolCallGrammarOptions form,
+        CancellationToken cancellationToken)
     {
         try
         {
-            return ToolCallGrammar.Create(tools, form with
+            ToolCallGrammarOptions complete = form with
             {
                 AllowSeveral = options?.AllowMultipleToolCalls != false,
                 FirstIndex = CallNumbering.NextCallIndex(history),
-            });
+            };
+            return ToolCallGrammar.Create(tools, complete, cancellationToken);
         }
         catch (JsonException exception)
         {
@@ -92,11 +101,14 @@ internal static class ReplyGrammars
                 + $"{string.Join(", ", tools.Select(tool => tool.Name))}.");
     }
 
-    private static JsonGrammar Compile(ChatResponseFormatJson format, JsonGrammarOptions options)
+    private static JsonGrammar Compile(
+        ChatResponseFormatJson format, JsonGrammarOptions options, CancellationToken cancellationToken)
     {
         try
         {
-            return format.Schema is { } schema ? JsonGrammar.Compile(schema, options) : JsonGrammar.AnyObject;
+            return format.Schema is { } schema
+                ? JsonGrammar.Compile(schema, options, cancellationToken)
+                : JsonGrammar.AnyObject;
         }
         catch (JsonException exception)
         {

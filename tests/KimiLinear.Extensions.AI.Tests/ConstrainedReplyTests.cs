@@ -69,6 +69,21 @@ public sealed class ConstrainedReplyTests(TinyModel tiny)
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Schema_RequestCancelledBeforeItIsCompiled_Ends(bool isOfATool)
+    {
+        // A name that no other test has, lest the schema be found compiled already.
+        JsonElement schema = JsonElement.Parse($$$"""{"properties": {"cancelled{{{isOfATool}}}": true}}""");
+        ChatOptions options = isOfATool
+            ? new() { Tools = [AIFunctionFactory.CreateDeclaration("f", "", schema)], ToolMode = ChatToolMode.RequireAny }
+            : new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(schema) };
+
+        Assert.Throws<OperationCanceledException>(
+            () => tiny.Client.GetStreamingResponseAsync(Question, options, new CancellationToken(canceled: true)));
+    }
+
+    [Theory]
     [InlineData("""{"type": "colour"}""")]
     [InlineData("""{"const": "\ud800"}""")]
     [InlineData("""{"properties": {"\udc00": true}}""")]

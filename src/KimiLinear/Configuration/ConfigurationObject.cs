@@ -53,7 +53,7 @@ internal sealed class ConfigurationObject(JsonElement json, string? filePath, st
                 continue;
             }
 
-            if (found && !JsonElement.DeepEquals(value, other))
+            if (found && !AreEqual(value, other))
             {
                 throw new ModelConfigurationException(
                     $"{path}{spelling} is {Quote(value)} and {path}{candidate} is {Quote(other)} in {Describe(filePath)}, " +
@@ -68,6 +68,19 @@ internal sealed class ConfigurationObject(JsonElement json, string? filePath, st
         }
 
         return found;
+    }
+
+    // The framework compares no numbers whose exponent is beyond an Int32; no setting has such a value.
+    private static bool AreEqual(JsonElement value, JsonElement other)
+    {
+        try
+        {
+            return JsonElement.DeepEquals(value, other);
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            return false;
+        }
     }
 
     public ConfigurationObject? OptionalObject(ConfigurationKey key) => !TryFind(key, out JsonElement value, out string spelling)

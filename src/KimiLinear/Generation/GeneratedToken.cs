@@ -18,8 +18,9 @@ public readonly record struct GeneratedToken
     }
 
     /// <summary>
-    /// Gets the natural logarithm of the probability the model itself gave the token, before any option changed it;
-    /// <see langword="null"/> unless <see cref="GenerationOptions.IncludeLogProbabilities"/> asked for it.
+    /// Gets the natural logarithm of the probability the model itself gave the token, before any option changed it: negative
+    /// infinity for one it ruled out, never NaN. It is <see langword="null"/> unless
+    /// <see cref="GenerationOptions.IncludeLogProbabilities"/> asked for it.
     /// </summary>
     public float? LogProbability { get; init; }
 

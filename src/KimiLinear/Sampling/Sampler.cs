@@ -75,8 +75,9 @@ internal sealed class Sampler
             ThrowAllForbidden(_isConstrained, _forbidden is not null);
         }
 
-        logProbability = _modelLogits is null
-            ? float.NaN
+        // A token the model rules out has no chance, be there others or none.
+        logProbability = _modelLogits is null ? float.NaN
+            : float.IsNegativeInfinity(_modelLogits[tokenId]) ? float.NegativeInfinity
             : (float)(_modelLogits[tokenId] - LogitsArithmetic.LogSumExp(_modelLogits));
         return tokenId;
     }

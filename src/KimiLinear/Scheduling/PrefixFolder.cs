@@ -10,6 +10,9 @@ namespace KimiLinear.Scheduling;
 /// </remarks>
 internal sealed class PrefixFolder : IDisposable
 {
+    /// <summary>The most copies, each an open file. Systems allow a process at least 4096, which has others too.</summary>
+    public const int MaxCopies = 3072;
+
     // Copies that wait to be written hold memory; further ones are forgotten.
     private const int MaxUnwritten = 4;
 
@@ -75,7 +78,7 @@ internal sealed class PrefixFolder : IDisposable
             return;
         }
 
-        while (ByteCount + bytes > _maxBytes)
+        while (ByteCount + bytes > _maxBytes || Count == MaxCopies)
         {
             Drop(_leastUsedFirst.First!);
         }

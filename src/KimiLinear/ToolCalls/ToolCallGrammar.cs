@@ -14,6 +14,7 @@ public static class ToolCallGrammar
     /// <summary>Makes the grammar of a reply that may or must call tools, in the form the model was trained on.</summary>
     /// <param name="tools">The tools, at least one. The arguments of one without a schema are any object.</param>
     /// <param name="options">What else the reply may be; <see langword="null"/> for the defaults.</param>
+    /// <param name="cancellationToken">Ends the work, which takes seconds for the largest schemas.</param>
     /// <returns>
     /// The grammar. Arguments are an object whatever the schema says. Calls are numbered on from
     /// <see cref="ToolCallGrammarOptions.FirstIndex"/>. Places in its <see cref="ReplyGrammar.UnenforcedKeywords"/> begin with
@@ -26,7 +27,9 @@ public static class ToolCallGrammar
     /// <exception cref="NotSupportedException">
     /// A schema cannot be enforced and the options are strict; the message names tool, keyword and place.
     /// </exception>
-    public static ReplyGrammar Create(IEnumerable<ToolDeclaration> tools, ToolCallGrammarOptions? options = null)
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public static ReplyGrammar Create(
+        IEnumerable<ToolDeclaration> tools, ToolCallGrammarOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(tools);
         options ??= new ToolCallGrammarOptions();
@@ -40,7 +43,7 @@ public static class ToolCallGrammar
         List<UnenforcedKeyword> unenforced = [.. options.Otherwise?.UnenforcedKeywords ?? []];
         foreach (ToolDeclaration tool in tools)
         {
-            JsonGrammar arguments = Compile(tool, options.Arguments);
+            JsonGrammar arguments = Compile(tool, options.Arguments, cancellationToken);
             string idBeginning = $"{NativeCallId.Prefix}{tool.Name}:";
             if (calls.Exists(call => call.IdBeginning == idBeginning))
             {
@@ -73,11 +76,13 @@ public static class ToolCallGrammar
         return new ReplyGrammar(options.Otherwise, section, allowsText, unenforced.AsReadOnly());
     }
 
-    private static JsonGrammar Compile(ToolDeclaration tool, JsonGrammarOptions? options)
+    private static JsonGrammar Compile(ToolDeclaration tool, JsonGrammarOptions? options, CancellationToken cancellationToken)
     {
         try
         {
-            return tool.Parameters is { } schema ? JsonGrammar.CompileObject(schema, options) : JsonGrammar.AnyObject;
+            return tool.Parameters is { } schema
+                ? JsonGrammar.CompileObject(schema, options, cancellationToken)
+                : JsonGrammar.AnyObject;
         }
         catch (JsonException exception)
         {

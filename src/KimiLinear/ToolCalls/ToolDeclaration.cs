@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace KimiLinear.ToolCalls;
@@ -17,7 +18,9 @@ public sealed class ToolDeclaration
     /// <param name="description">What the tool is for, in words the model reads; <see langword="null"/> leaves it out.</param>
     /// <param name="parameters">The JSON schema of the arguments; <see langword="null"/> leaves it out.</param>
     /// <exception cref="ArgumentException"><paramref name="name"/> is <see langword="null"/> or empty.</exception>
-    /// <exception cref="JsonException"><paramref name="parameters"/> holds half of a surrogate pair.</exception>
+    /// <exception cref="JsonException">
+    /// <paramref name="parameters"/> holds half of a surrogate pair, or bytes that are not UTF-8.
+    /// </exception>
     public ToolDeclaration(string name, string? description = null, JsonElement? parameters = null)
         : this(Wrap(name, description, parameters), name, description, parameters)
     {
@@ -94,7 +97,8 @@ public sealed class ToolDeclaration
             if (parameters is { ValueKind: not JsonValueKind.Undefined } schema)
             {
                 writer.WritePropertyName("parameters");
-                writer.WriteRawValue(schema.GetRawText(), skipInputValidation: true);
+                // As bytes: what is no UTF-8 is found, and named, where the text is written.
+                writer.WriteRawValue(JsonMarshal.GetRawUtf8Value(schema), skipInputValidation: true);
             }
 
             writer.WriteEndObject();

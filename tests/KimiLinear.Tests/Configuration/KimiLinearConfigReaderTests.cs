@@ -123,6 +123,7 @@ public sealed class KimiLinearConfigReaderTests
     [InlineData("bos_token_id", "[1]", "[1]", "a list")]
     [InlineData("moe_layer_freq", "0", "0", "from 1")]
     [InlineData("first_k_dense_replace", "-1", "-1", "from 0")]
+    [InlineData("n_routed_experts", "1e99999999999", "num_experts is 256", "n_routed_experts is 1e99999999999")]
     [InlineData("n_routed_experts", "128", "num_experts is 256", "n_routed_experts is 128")]
     [InlineData("max_position_embeddings", "4096", "1048576", "4096")]
     [InlineData("linear_num_heads", "16", "16", "32")]

@@ -180,6 +180,20 @@ public sealed class SamplerTests
         Assert.Equal(Math.Log(1.0 / 8), logProbability, 1e-6);
     }
 
+    [Theory]
+    [InlineData(float.NegativeInfinity)]
+    [InlineData(1)]
+    public void Sample_LogProbabilityOfATokenTheModelRulesOut_IsNegativeInfinity(float other)
+    {
+        var bias = new Dictionary<int, float> { [0] = float.PositiveInfinity };
+        var sampler = new Sampler(new SamplingOptions { LogitBias = bias }, 2, computeLogProbabilities: true);
+
+        int token = sampler.Sample(default, [float.NegativeInfinity, other], out float logProbability);
+
+        Assert.Equal(0, token);
+        Assert.Equal(float.NegativeInfinity, logProbability);
+    }
+
     [Fact]
     public void Sample_LogProbabilityNotAsked_IsNaN()
     {

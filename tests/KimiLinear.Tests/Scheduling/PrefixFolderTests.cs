@@ -145,6 +145,35 @@ public sealed class PrefixFolderTests(TinyModel tiny) : IClassFixture<TinyModel>
         Assert.Equal((2, 2 * bytes), (folder.Count, folder.ByteCount));
     }
 
+    // Each is an open file, of which a process has only so many.
+    [Fact]
+    public void Keep_MoreCopiesThanFilesMayBeOpen_LeastRecentlyUsedGo()
+    {
+        using PrefixFolder folder = new(tiny.Model, _folder.FullName, long.MaxValue);
+        using SequenceState sequence = Read(0);
+        int[] tokens = Tokens(0);
+        for (int number = 0; number <= PrefixFolder.MaxCopies; number++)
+        {
+            // The first that wait to be written keep further ones out.
+            tokens[^1] = number;
+            StoredPrefix? kept = null;
+            Assert.True(SpinWait.SpinUntil(
+                () =>
+                {
+                    folder.Keep(tokens, sequence);
+                    kept = folder.Find(tokens, tokens.Length);
+                    return kept is not null;
+                },
+                TimeSpan.FromSeconds(30)));
+        }
+
+        Assert.Equal(PrefixFolder.MaxCopies, folder.Count);
+        tokens[^1] = 0;
+        Assert.Null(folder.Find(tokens, tokens.Length));
+        tokens[^1] = 1;
+        Assert.NotNull(folder.Find(tokens, tokens.Length));
+    }
+
     // What gives way in memory for a copy that comes back goes to the folder itself.
     [Theory]
     [InlineData(1)]

@@ -76,6 +76,15 @@ public sealed class ToolDeclarationTests
         Assert.Contains(schema, tool.ToJson());
     }
 
+    // The framework's parser does not look at the bytes of strings.
+    [Fact]
+    public void Constructor_SchemaThatIsNotUtf8_Throws()
+    {
+        JsonElement schema = JsonDocument.Parse((byte[])[.. "{\"type\":\"object\",\"title\":\""u8, 0xFF, .. "\"}"u8]).RootElement;
+
+        Assert.Contains("no text", Assert.Throws<JsonException>(() => new ToolDeclaration("f", parameters: schema)).Message);
+    }
+
     [Fact]
     public void Constructor_EmptyName_Throws() => Assert.Throws<ArgumentException>(() => new ToolDeclaration(""));
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 
@@ -100,7 +101,8 @@ internal sealed class BlobDownload(
 
         if (partial.Length < file.Size)
         {
-            throw HubFaults.OfNetwork(uri, name, new IOException($"It ended after {partial.Length:N0} of {file.Size:N0} bytes."));
+            throw HubFaults.OfNetwork(uri, name, new IOException(string.Create(
+                CultureInfo.InvariantCulture, $"It ended after {partial.Length:N0} of {file.Size:N0} bytes.")));
         }
     }
 
@@ -135,7 +137,9 @@ internal sealed class BlobDownload(
         long expected = continues ? file.Size - partial.Length : file.Size;
         if (headers.ContentLength is long length && length != expected)
         {
-            throw WrongLength(file, $"{length:N0}{(continues ? $" after {partial.Length:N0}" : "")}");
+            string sent = length.ToString("N0", CultureInfo.InvariantCulture);
+            string after = continues ? $" after {partial.Length.ToString("N0", CultureInfo.InvariantCulture)}" : "";
+            throw WrongLength(file, sent + after);
         }
 
         if (!continues && partial.Length > 0)
@@ -145,6 +149,8 @@ internal sealed class BlobDownload(
     }
 
     private ModelHubException WrongLength(HubFile file, string sent) => new(
-        $"'{file.Path}' of '{name}' must have {file.Size:N0} bytes by the hub's listing, but the server sends {sent}. "
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"'{file.Path}' of '{name}' must have {file.Size:N0} bytes by the hub's listing, but the server sends {sent}. ")
         + "Check whether a proxy, a mirror or a login page answers in place of the hub.");
 }

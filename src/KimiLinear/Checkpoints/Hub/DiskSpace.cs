@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace KimiLinear.Checkpoints;
 
 /// <summary>How much room is left for a download.</summary>
@@ -24,7 +26,10 @@ internal static class DiskSpace
         if (options.FreeBytes(folder) is long free && free < bytes)
         {
             throw new ModelHubException(
-                $"The download of '{name}' needs {bytes:N0} bytes more, but the disk of the cache '{folder}' has {free:N0} left. "
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The download of '{name}' needs {bytes:N0} bytes more, but the disk of the cache '{folder}' has {free:N0} ")
+                + "left. "
                 + "Make room, or let HF_HUB_CACHE name a folder on another disk.");
         }
     }

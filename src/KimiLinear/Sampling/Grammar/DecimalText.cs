@@ -12,8 +12,25 @@ internal readonly record struct DecimalText(BigInteger Digits, int Exponent)
     // Far beyond float64; keeps a hostile exponent from filling the memory.
     private const int MaxExponent = 400;
 
-    /// <summary>Gets a value indicating whether there is nothing behind the point.</summary>
-    public bool IsWhole => Digits.IsZero || Exponent >= 0;
+    /// <summary>Tells whether a JSON number of any size has nothing but zeros behind the point.</summary>
+    public static bool IsWhole(JsonElement number)
+    {
+        string[] parts = number.GetRawText().Split('e', 'E');
+        int point = parts[0].IndexOf('.', StringComparison.Ordinal);
+        int fraction = point < 0 ? 0 : parts[0].Length - point - 1;
+        string digits = parts[0].TrimStart('-').Replace(".", "", StringComparison.Ordinal);
+        int zeros = digits.Length - digits.TrimEnd('0').Length;
+
+        long exponent = 0;
+        if (parts.Length > 1
+            && !long.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent))
+        {
+            // Beyond all digits too.
+            exponent = parts[1][0] == '-' ? long.MinValue : long.MaxValue;
+        }
+
+        return zeros == digits.Length || exponent >= fraction - zeros;
+    }
 
     /// <summary>Reads a JSON number; <see langword="null"/> if it is none, or so large or small that it is of no use.</summary>
     public static DecimalText? Parse(JsonElement element)

@@ -53,22 +53,27 @@ public sealed class JsonGrammar
     /// without <c>type</c> stands for the types its keywords speak of. Unknown keywords are annotations.
     /// </param>
     /// <param name="options">What to do where there is a choice; <see langword="null"/> for the defaults.</param>
+    /// <param name="cancellationToken">Ends the work, which takes seconds for the largest schemas.</param>
     /// <returns>The grammar; the same object for the same schema and options, as long as it is among the last 256.</returns>
     /// <exception cref="JsonException">The schema is malformed, or no value fits it; the message names the place.</exception>
     /// <exception cref="NotSupportedException">
     /// A keyword cannot be enforced and <see cref="JsonGrammarOptions.IsStrict"/> is set, or the schema is far too large.
     /// </exception>
-    public static JsonGrammar Compile(JsonElement schema, JsonGrammarOptions? options = null) =>
-        Compile(schema, options ?? new JsonGrammarOptions(), isObject: false);
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public static JsonGrammar Compile(
+        JsonElement schema, JsonGrammarOptions? options = null, CancellationToken cancellationToken = default) =>
+        Compile(schema, options ?? new JsonGrammarOptions(), isObject: false, cancellationToken);
 
     /// <summary>Compiles a schema of the arguments of a tool, which are an object whatever the schema says.</summary>
-    internal static JsonGrammar CompileObject(JsonElement schema, JsonGrammarOptions? options) =>
-        Compile(schema, options ?? new JsonGrammarOptions(), isObject: true);
+    internal static JsonGrammar CompileObject(
+        JsonElement schema, JsonGrammarOptions? options, CancellationToken cancellationToken = default) =>
+        Compile(schema, options ?? new JsonGrammarOptions(), isObject: true, cancellationToken);
 
-    private static JsonGrammar Compile(JsonElement schema, JsonGrammarOptions options, bool isObject)
+    private static JsonGrammar Compile(
+        JsonElement schema, JsonGrammarOptions options, bool isObject, CancellationToken cancellationToken)
     {
         SchemaPart.RequireSchema(schema, "#");
-        CacheKey key = new(schema.GetRawText(), options, isObject);
+        CacheKey key = new(TextOf(schema), options, isObject);
         if (!Cache.TryGetValue(key, out JsonGrammar? grammar))
         {
             if (Cache.Count >= MaxCached)
@@ -76,10 +81,23 @@ public sealed class JsonGrammar
                 Cache.Clear();
             }
 
-            grammar = Cache.GetOrAdd(key, new JsonGrammar(SchemaCompiler.Compile(schema, options, isObject), options.MaxDepth));
+            CompiledSchema compiled = SchemaCompiler.Compile(schema, options, isObject, cancellationToken);
+            grammar = Cache.GetOrAdd(key, new JsonGrammar(compiled, options.MaxDepth));
         }
 
         return grammar;
+    }
+
+    private static string TextOf(JsonElement schema)
+    {
+        try
+        {
+            return schema.GetRawText();
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new JsonException("The schema holds bytes that are not UTF-8, which no text can hold.", exception);
+        }
     }
 
     private sealed record CacheKey(string Schema, JsonGrammarOptions Options, bool IsObject);

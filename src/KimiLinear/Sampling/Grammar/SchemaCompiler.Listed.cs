@@ -68,9 +68,17 @@ internal sealed partial class SchemaCompiler
             [.. parts.SelectMany(part => Bounds(part, "maximum", "exclusiveMaximum", ReadExactly))];
         DecimalText[] steps = [.. parts.Select(part => Step(part, ReadExactly)).OfType<DecimalText>()];
         bool isFree = lowest.Length + highest.Length + steps.Length == 0;
-        return value => isFree || (DecimalText.Parse(value) is { } number
-            && lowest.All(bound => number.CompareTo(bound.Value) >= (bound.IsExclusive ? 1 : 0))
+        return value => isFree || (DecimalText.Parse(value) is { } number ? Fits(number) : KeepUnread());
+
+        bool Fits(DecimalText number) =>
+            lowest.All(bound => number.CompareTo(bound.Value) >= (bound.IsExclusive ? 1 : 0))
             && highest.All(bound => bound.Value.CompareTo(number) >= (bound.IsExclusive ? 1 : 0))
-            && steps.All(number.IsMultipleOf));
+            && steps.All(number.IsMultipleOf);
+
+        bool KeepUnread()
+        {
+            ReportAbout(parts, SchemaTypes.Number, "whether a listed number of so many digits fits cannot be told");
+            return true;
+        }
     }
 }

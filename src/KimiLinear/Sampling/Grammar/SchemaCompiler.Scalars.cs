@@ -102,6 +102,7 @@ internal sealed partial class SchemaCompiler
     // Null where the automaton, or all of the schema together, would have too many states.
     private CodePointAutomaton? Explore(Func<int, CodePointAutomaton?> make)
     {
+        _cancellationToken.ThrowIfCancellationRequested();
         int limit = Math.Min(MaxAutomatonStates, _statesLeft);
         CodePointAutomaton? made = make(limit);
         _statesLeft = Math.Max(0, _statesLeft - (made?.ExploredCount ?? limit));

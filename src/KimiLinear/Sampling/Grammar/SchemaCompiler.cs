@@ -25,16 +25,18 @@ internal sealed partial class SchemaCompiler
     private readonly SchemaReferences _references;
     private readonly SchemaOverlap _overlap;
     private readonly SchemaReport _report;
+    private readonly CancellationToken _cancellationToken;
     private readonly Dictionary<string, ChoiceRule> _rules = [];
     private readonly Queue<(ChoiceRule Rule, IReadOnlyList<SchemaPart> Parts)> _pending = [];
     private readonly List<GrammarRule> _allRules = [];
     private string? _contradiction;
 
-    private SchemaCompiler(JsonElement root, JsonGrammarOptions options)
+    private SchemaCompiler(JsonElement root, JsonGrammarOptions options, CancellationToken cancellationToken)
     {
+        _cancellationToken = cancellationToken;
         _options = options;
         _references = new SchemaReferences(root);
-        _overlap = new SchemaOverlap(_references);
+        _overlap = new SchemaOverlap(_references, cancellationToken);
         _report = new SchemaReport(options.IsStrict);
     }
 
@@ -42,13 +44,16 @@ internal sealed partial class SchemaCompiler
     /// <param name="schema">The schema.</param>
     /// <param name="options">What to do where there is a choice.</param>
     /// <param name="isObject">Whether the value must be an object, whatever the schema says.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="JsonException">The schema is malformed, or no value fits it.</exception>
     /// <exception cref="NotSupportedException">A keyword cannot be enforced and the options are strict.</exception>
-    public static CompiledSchema Compile(JsonElement schema, JsonGrammarOptions options, bool isObject)
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static CompiledSchema Compile(
+        JsonElement schema, JsonGrammarOptions options, bool isObject, CancellationToken cancellationToken)
     {
         SchemaPart root = new(SchemaPart.RequireSchema(schema, "#"), "#");
         RequireText(schema, MaxSchemaDepth);
-        SchemaCompiler compiler = new(schema, options);
+        SchemaCompiler compiler = new(schema, options, cancellationToken);
         List<SchemaPart> parts = [root];
         if (isObject)
         {
@@ -74,6 +79,7 @@ internal sealed partial class SchemaCompiler
 
     private ChoiceRule RuleOf(IReadOnlyList<SchemaPart> parts)
     {
+        _cancellationToken.ThrowIfCancellationRequested();
         IEnumerable<string> names = parts.Select(part => $"{part.Pointer} {string.Join(' ', part.SplitKeywords)}");
         string key = string.Join('\n', names.Distinct().Order(StringComparer.Ordinal));
         if (!_rules.TryGetValue(key, out ChoiceRule? rule))
@@ -155,7 +161,7 @@ internal sealed partial class SchemaCompiler
         }
 
         bool isTyped = parts.Any(part => part.Has("type"));
-        IReadOnlyList<JsonElement>? values = SchemaKeywords.ValuesOf(parts);
+        IReadOnlyList<JsonElement>? values = SchemaKeywords.ValuesOf(parts, _cancellationToken);
         SchemaTypes types = isTyped || values is not null
             ? parts.Aggregate(SchemaTypes.All, (types, part) => types & SchemaKeywords.TypesOf(part))
             : SchemaKeywords.Guess(parts);

@@ -41,7 +41,7 @@ internal static class SchemaKeywords
         JsonValueKind.Object => SchemaTypes.Object,
         JsonValueKind.Array => SchemaTypes.Array,
         JsonValueKind.String => SchemaTypes.String,
-        JsonValueKind.Number => DecimalText.Parse(value)?.IsWhole == true ? SchemaTypes.Integer : SchemaTypes.Fraction,
+        JsonValueKind.Number => DecimalText.IsWhole(value) ? SchemaTypes.Integer : SchemaTypes.Fraction,
         JsonValueKind.Null => SchemaTypes.Null,
         _ => SchemaTypes.Boolean,
     };
@@ -71,20 +71,21 @@ internal static class SchemaKeywords
     /// <summary>
     /// Returns the values that <c>const</c> and <c>enum</c> of all schemas leave; <see langword="null"/> for any.
     /// </summary>
-    /// <exception cref="JsonException"><c>enum</c> is no array.</exception>
-    public static IReadOnlyList<JsonElement>? ValuesOf(IReadOnlyList<SchemaPart> parts)
+    /// <exception cref="JsonException"><c>enum</c> is no array, or values cannot be compared.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static IReadOnlyList<JsonElement>? ValuesOf(IReadOnlyList<SchemaPart> parts, CancellationToken cancellationToken)
     {
         IReadOnlyList<JsonElement>? values = null;
         foreach (SchemaPart part in parts)
         {
             if (part.TryGet("const", out JsonElement constant))
             {
-                Keep([constant]);
+                Keep(part, "const", [constant]);
             }
 
             if (part.TryGet("enum", out JsonElement list))
             {
-                Keep(list.ValueKind == JsonValueKind.Array
+                Keep(part, "enum", list.ValueKind == JsonValueKind.Array
                     ? [.. list.EnumerateArray()]
                     : throw part.Error("enum", "must be an array of values"));
             }
@@ -92,9 +93,26 @@ internal static class SchemaKeywords
 
         return values;
 
-        void Keep(JsonElement[] allowed) => values = values is null
-            ? allowed
-            : [.. values.Where(value => allowed.Any(other => JsonElement.DeepEquals(value, other)))];
+        void Keep(SchemaPart part, string keyword, JsonElement[] allowed)
+        {
+            try
+            {
+                values = values is null
+                    ? allowed
+                    : [.. values.Where(value => IsAmong(value, allowed))];
+            }
+            catch (ArgumentOutOfRangeException exception)
+            {
+                throw part.Error(
+                    keyword, "holds a number, or is compared with one, whose exponent is beyond all reading", exception);
+            }
+        }
+
+        bool IsAmong(JsonElement value, JsonElement[] allowed)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            return allowed.Any(other => JsonElement.DeepEquals(value, other));
+        }
     }
 
     private static SchemaTypes TypeOf(SchemaPart part, JsonElement name) =>

@@ -5,7 +5,7 @@ namespace KimiLinear.Sampling;
 /// <summary>
 /// Tells whether no value fits two schemas at once, as far as types, listed values and required properties show.
 /// </summary>
-internal sealed class SchemaOverlap(SchemaReferences references)
+internal sealed class SchemaOverlap(SchemaReferences references, CancellationToken cancellationToken)
 {
     // Deeper differences are not looked for.
     private const int MaxDepth = 8;
@@ -46,13 +46,14 @@ internal sealed class SchemaOverlap(SchemaReferences references)
         }
 
         _comparisonsLeft--;
+        cancellationToken.ThrowIfCancellationRequested();
         SchemaTypes common = Types(left) & Types(right);
         if (common == SchemaTypes.None)
         {
             return true;
         }
 
-        if (SchemaKeywords.ValuesOf([.. left, .. right]) is { } values)
+        if (SchemaKeywords.ValuesOf([.. left, .. right], cancellationToken) is { } values)
         {
             return values.All(value => (SchemaKeywords.TypeOfValue(value) & common) == 0);
         }

@@ -105,7 +105,8 @@ internal sealed record SchemaPart(JsonElement Element, string Pointer, SchemaPar
     }
 
     /// <summary>Makes an exception about a keyword of this schema.</summary>
-    public JsonException Error(string keyword, string rule) => new($"The schema's {keyword} at {Pointer} {rule}.");
+    public JsonException Error(string keyword, string rule, Exception? cause = null) =>
+        new($"The schema's {keyword} at {Pointer} {rule}.", cause);
 
     /// <summary>Returns the element, which must be a schema.</summary>
     /// <exception cref="JsonException">It is none.</exception>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using KimiLinear.Checkpoints;
 using KimiLinear.Tests.TestSupport;
 using Xunit;
@@ -152,6 +153,25 @@ public sealed class BlobDownloadTests : IDisposable
 
         Assert.Equal([1000, 0], _case.Hub.RequestsFor(HubCase.Weights).Select(request => request.Start));
         RequireWhole();
+    }
+
+    [Fact]
+    public async Task PullAsync_FaultUnderAnotherCulture_StatesNumbersTheSameWay()
+    {
+        _case.Hub.Intercept = request =>
+            request.IsFor(HubCase.Weights) ? new FakeReply(200, new byte[300_000]) : null;
+        var points = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        points.NumberFormat.NumberGroupSeparator = ".";
+        // Holds until this method returns.
+        CultureInfo.CurrentCulture = points;
+
+        ModelHubException length = await Assert.ThrowsAsync<ModelHubException>(() => _case.PullAsync());
+        ModelHubException space = await Assert.ThrowsAsync<ModelHubException>(
+            () => _case.PullAsync(_case.Options with { FreeBytes = _ => 100_000 }));
+
+        Assert.Contains("must have 200,000 bytes", length.Message, StringComparison.Ordinal);
+        Assert.Contains("sends 300,000", length.Message, StringComparison.Ordinal);
+        Assert.Contains("has 100,000 left", space.Message, StringComparison.Ordinal);
     }
 
     [Theory]

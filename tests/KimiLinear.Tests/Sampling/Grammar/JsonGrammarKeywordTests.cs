@@ -23,6 +23,11 @@ public sealed class JsonGrammarKeywordTests
     [InlineData("""{"enum": [5, -1e200], "exclusiveMinimum": -1e100}""", "-1e200", false)]
     [InlineData("""{"enum": [5, 1e100], "exclusiveMaximum": 1e100}""", "1e100", false)]
     [InlineData("""{"enum": [5, 1e100], "maximum": 1e100}""", "1e100", true)]
+    [InlineData("""{"type": "integer", "enum": [1e500, 2]}""", "1e500", true)]
+    [InlineData("""{"type": "integer", "enum": [0.0e999, 12.50e1, 1e99999999999999999999]}""", "0.0e999", true)]
+    [InlineData("""{"type": "integer", "enum": [0.0e999, 12.50e1, 1e99999999999999999999]}""", "12.50e1", true)]
+    [InlineData("""{"type": "integer", "enum": [0.0e999, 12.50e1, 1e99999999999999999999]}""", "1e99999999999999999999", true)]
+    [InlineData("""{"type": "integer", "enum": [1e-99999999999999999999, 5]}""", "1e-99999999999999999999", false)]
     [InlineData("""{"enum": [4e40, 5e40], "multipleOf": 2e40}""", "4e40", true)]
     [InlineData("""{"enum": [4e40, 5e40], "multipleOf": 2e40}""", "5e40", false)]
     [InlineData("""{"enum": ["2020-02-29", "2021-02-29"], "format": "date"}""", "\"2021-02-29\"", false)]
@@ -65,6 +70,33 @@ public sealed class JsonGrammarKeywordTests
 
         Assert.True(Accepts(Schema, "1e200"));
         Assert.Equal("maximum", Assert.Single(Compile(Schema).UnenforcedKeywords).Keyword);
+    }
+
+    [Fact]
+    public void Compile_ListedNumberThatIsNotReadBesideABound_IsKeptAndReported()
+    {
+        const string Schema = """{"enum": [5, 2, 1e500], "minimum": 3}""";
+
+        Assert.True(Accepts(Schema, "1e500"));
+        Assert.True(Accepts(Schema, "5"));
+        Assert.False(Accepts(Schema, "2"));
+        Assert.Equal("minimum", Assert.Single(Compile(Schema).UnenforcedKeywords).Keyword);
+    }
+
+    [Fact]
+    public void Compile_ListedIntegerThatIsNotReadInAOneOf_MayOverlap()
+    {
+        const string Schema = """{"oneOf": [{"enum": [1e500, 1.5]}, {"type": "integer"}]}""";
+
+        Assert.Equal("oneOf", Assert.Single(Compile(Schema).UnenforcedKeywords).Keyword);
+    }
+
+    [Fact]
+    public void Compile_ListedNumbersThatCannotBeCompared_ThrowsNamingThePlace()
+    {
+        var thrown = Assert.Throws<JsonException>(() => Compile("""{"enum": [1e99999999999], "const": 1e99999999999}"""));
+
+        Assert.Contains("schema's enum at # holds a number", thrown.Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -125,6 +125,15 @@ public sealed class JsonGrammarTests
         Assert.Contains($"{keyword} at {place} cannot be enforced", thrown.Message, StringComparison.Ordinal);
     }
 
+    // The framework's parser does not look at the bytes of strings.
+    [Fact]
+    public void Compile_SchemaThatIsNotUtf8_Throws()
+    {
+        JsonElement schema = JsonDocument.Parse((byte[])[.. "{\"const\":\""u8, 0xFF, .. "\"}"u8]).RootElement;
+
+        Assert.Contains("no text", Assert.Throws<JsonException>(() => JsonGrammar.Compile(schema)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("""{"type": "string", "minLength": 3, "maxLength": 2}""", "No value fits")]
     [InlineData("""{"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}""", "No value fits")]
