@@ -65,6 +65,11 @@ public sealed class ErrorTests
         { "--format must be one of", ["chat", "--model", Tiny, "Hello", "--format", "int4"] },
         { "--activations must be one of auto, int8, int16, float32", ["chat", "--model", Tiny, "Hello", "--activations", "int4"] },
         { "no text as an argument", ["tokenize", "--model", Tiny, "--jsonl", "text"] },
+        { "TARGET must not be empty", ["prune", Tiny, "", "--plan", "unused.json"] },
+        { "MODEL must not be empty", ["pack", "", "packed", "--format", "q4"] },
+        { "--plan must not be empty", ["prune", Tiny, "pruned", "--plan", ""] },
+        { "--out must not be empty", ["eval", "run", "-b", "exact", "-d", "unused.jsonl", "-m", Tiny, "-o", ""] },
+        { "--prefix-folder must not be empty", ["serve", Tiny, "--port", "0", "--prefix-folder", ""] },
     };
 
     public static TheoryData<string, string, string[]> Inputs() => new()
@@ -97,17 +102,40 @@ public sealed class ErrorTests
     [Fact]
     public async Task Run_ErrorThatCannotBeWritten_StillExitsWithOne()
     {
-        ProcessStartInfo kimi = KimiProcess.StartInfo("translate");
-        ProcessStartInfo shell = new("/bin/sh", ["-c", "exec \"$0\" \"$@\" 2>/dev/full", kimi.FileName, .. kimi.ArgumentList])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-
-        KimiResult result = await KimiProcess.RunAsync(Process.Start(shell)!);
+        KimiResult result = await RunWithAsync("2>/dev/full", "translate");
 
         Assert.Equal((1, "", ""), (result.ExitCode, result.Output, result.Error));
+    }
+
+    // The runtime opens something of its own under the number of a closed stream, which never ends and which nobody may touch.
+    [Theory]
+    [InlineData("generate", "--ids", "-")]
+    [InlineData("generate", "--jsonl")]
+    [InlineData("tokenize", "--jsonl")]
+    [InlineData("render")]
+    [InlineData("chat")]
+    public async Task Run_ClosedInput_SaysSoInOneLine(params string[] arguments) =>
+        RequireError(await RunWithAsync("<&-", [.. arguments, "--model", Tiny]), "Standard input is closed");
+
+    [Theory]
+    [InlineData(">&-")]
+    [InlineData("<&- >&-")]
+    public async Task Run_ClosedOutput_SaysSoInOneLine(string closing) =>
+        RequireError(
+            await RunWithAsync(closing, "generate", "--model", Tiny, "--ids", "1", "--max-tokens", "3"),
+            "Standard output is closed");
+
+    [Fact]
+    public async Task Run_ClosedOutputThatIsNotNeeded_Succeeds()
+    {
+        using TemporaryFolder folder = new();
+
+        KimiResult result = await RunWithAsync(
+            "<&- >&- 2>&-", "logits", "--model", Tiny, "--ids", "1,2", "--out", folder.File("logits.safetensors"));
+
+        Assert.Equal(0, result.ExitCode);
+        Assert.Equal(3072, Safetensors.Read<float>(folder.File("logits.safetensors"), "logits", out _, out long[] shape).Length);
+        Assert.Equal([2, 1536], shape);
     }
 
     [Fact]
@@ -177,6 +205,19 @@ public sealed class ErrorTests
         // Standard input is still open: it ended because nobody reads.
         Assert.Equal("", error);
         Assert.Equal(0, process.ExitCode);
+    }
+
+    // Lets a shell redirect or close the tool's streams.
+    private static Task<KimiResult> RunWithAsync(string redirection, params string[] arguments)
+    {
+        ProcessStartInfo kimi = KimiProcess.StartInfo(arguments);
+        return KimiProcess.RunAsync(Process.Start(
+            new ProcessStartInfo("/bin/sh", ["-c", $"exec \"$0\" \"$@\" {redirection}", kimi.FileName, .. kimi.ArgumentList])
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            })!);
     }
 
     private static void RequireError(KimiResult result, string expected)

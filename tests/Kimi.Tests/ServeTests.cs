@@ -57,6 +57,32 @@ public sealed class ServeTests
         Assert.Contains(expected, Assert.Single(result.Error.TrimEnd('\n').Split('\n')));
     }
 
+    [Theory]
+    [InlineData("kimi: MODEL must name an existing folder", "no such name.", "serve", "nowhere", "--port", "0")]
+    [InlineData(
+        "kimi: Nothing can listen on 203.0.113.7:0: ", "with --host and --port.",
+        "serve", "nowhere", "--host", "203.0.113.7", "--port", "0")]
+    public async Task Serve_WhatTheSystemOrTheLibraryRefuses_IsSaidInTheTermsOfTheCommand(
+        string start, string end, params string[] args)
+    {
+        KimiResult result = await KimiProcess.RunAsync(args);
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.StartsWith(start, result.Error);
+        Assert.EndsWith(end, result.Error.TrimEnd());
+    }
+
+    [Fact]
+    public async Task Serve_EndpointsOfTheEnvironment_AreNoneOfItsOwn()
+    {
+        ProcessStartInfo start = KimiProcess.StartInfo("serve", "nowhere", "--port", "0");
+        start.Environment["Kestrel__Endpoints__Other__Url"] = "http://127.0.0.1:0";
+
+        KimiResult result = await KimiProcess.RunAsync(Process.Start(start)!);
+
+        Assert.Equal(1, result.Output.Split(Listening).Length - 1);
+    }
+
     [Fact]
     public async Task Serve_ContextLongerThanTheModels_EndsWithOneLine()
     {

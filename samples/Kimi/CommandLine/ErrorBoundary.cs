@@ -16,6 +16,7 @@ internal static class ErrorBoundary
 
     public static async Task<int> RunAsync(string[] args)
     {
+        LeaveClosedStreamsAlone();
         using Interrupts interrupts = new();
         try
         {
@@ -48,6 +49,19 @@ internal static class ErrorBoundary
         }
     }
 
+    private static void LeaveClosedStreamsAlone()
+    {
+        if (ClosedStreams.Contains(ClosedStreams.Output))
+        {
+            Console.SetOut(TextWriter.Null);
+        }
+
+        if (ClosedStreams.Contains(ClosedStreams.Error))
+        {
+            Console.SetError(TextWriter.Null);
+        }
+    }
+
     private static async Task SayAsync(string line)
     {
         try
@@ -74,6 +88,11 @@ internal static class ErrorBoundary
             throw new CommandException($"{problem} See '{PathOf(result.CommandResult)} --help'.");
         }
 
+        if (EmptyName(result) is { } name)
+        {
+            throw new CommandException($"{name} must not be empty. See '{PathOf(result.CommandResult)} --help'.");
+        }
+
         InvocationConfiguration invocation = new()
         {
             EnableDefaultExceptionHandler = false,
@@ -81,6 +100,21 @@ internal static class ErrorBoundary
             Output = terminal.Output,
         };
         return await result.InvokeAsync(invocation, terminal.Interrupts.Token);
+    }
+
+    // A name of a file, a folder or a model that a script's variable left empty; texts may be.
+    private static string? EmptyName(ParseResult result)
+    {
+        SymbolResult? empty = result.CommandResult.Children.FirstOrDefault(
+            child => NameOf(child) is not null && child.Tokens.Any(token => token.Value.Length == 0));
+        return empty is null ? null : NameOf(empty);
+
+        static string? NameOf(SymbolResult child) => child switch
+        {
+            ArgumentResult { Argument.Name: [>= 'A' and <= 'Z', ..] name } => name,
+            OptionResult { Option: { HelpName: "DIR" or "FILE" or "MODEL" or "PLAN.json" or "OBS.json" } option } => option.Name,
+            _ => null,
+        };
     }
 
     // A command of a command is called by both names.

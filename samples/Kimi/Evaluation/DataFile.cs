@@ -63,6 +63,11 @@ internal sealed class DataFile
     private IEnumerable<DataRecord> ReadArray(ReadOnlyMemory<byte> utf8)
     {
         using JsonDocument json = JsonText.Parse(utf8, $"'{Path}'");
+        if (json.RootElement.GetArrayLength() == 0)
+        {
+            throw new CommandException($"'{Path}' is empty.");
+        }
+
         for (int i = 0; i < json.RootElement.GetArrayLength(); i++)
         {
             yield return new DataRecord(json.RootElement[i].Clone(), $"'{Path}', item {i + 1}", i);

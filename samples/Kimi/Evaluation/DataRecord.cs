@@ -17,6 +17,20 @@ internal sealed class DataRecord
             throw new CommandException($"{where} must be a JSON object.");
         }
 
+        try
+        {
+            // Names are decoded only when they are asked for, and then all of them are.
+            foreach (JsonProperty property in json.EnumerateObject())
+            {
+                _ = property.Name;
+            }
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new CommandException(
+                $"{where} has a field whose name is no text: it holds half of a surrogate pair.", exception);
+        }
+
         Json = json;
         Where = where;
         Index = index;

@@ -32,11 +32,18 @@ internal sealed class CommandTerminal
     public bool InputIsTerminal { get; } = !Console.IsInputRedirected;
 
     /// <summary>Starts reading standard input line by line.</summary>
-    public LineReader ReadLines() => new(Console.OpenStandardInput(), Output, Interrupts.Token);
+    /// <exception cref="IOException">It is closed.</exception>
+    public LineReader ReadLines()
+    {
+        ClosedStreams.RequireInput();
+        return new LineReader(Console.OpenStandardInput(), Output, Interrupts.Token);
+    }
 
     /// <summary>Reads all of standard input.</summary>
+    /// <exception cref="IOException">It is closed.</exception>
     public async Task<byte[]> ReadAllAsync()
     {
+        ClosedStreams.RequireInput();
         using MemoryStream content = new();
         await Console.OpenStandardInput().CopyToAsync(content).WaitAsync(Interrupts.Token);
         return content.ToArray();
@@ -64,6 +71,11 @@ internal sealed class CommandTerminal
     // A file handle of our own tells; it is only right for pipes, since it would not move a shared file's position.
     private static Stream OpenOutput()
     {
+        if (ClosedStreams.Contains(ClosedStreams.Output))
+        {
+            return ClosedStreams.RefusingOutput();
+        }
+
         if (!OperatingSystem.IsWindows() && Console.IsOutputRedirected)
         {
             FileStream stream = new(new SafeFileHandle(OutputDescriptor, ownsHandle: false), FileAccess.Write, bufferSize: 0);

@@ -67,7 +67,14 @@ internal sealed class Interrupts : IDisposable
     private async Task EndLaterAsync()
     {
         await Task.Delay(Grace);
-        await Console.Error.WriteLineAsync(Message);
-        Environment.Exit(_exitCode);
+        try
+        {
+            await Console.Error.WriteLineAsync(Message);
+        }
+        finally
+        {
+            // Also when standard error cannot be written.
+            Environment.Exit(_exitCode);
+        }
     }
 }

@@ -1,11 +1,13 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
+using System.Net.Sockets;
 using KimiLinear.Backends;
 using KimiLinear.Extensions.AI;
 using KimiLinear.Scheduling;
 using KimiLinear.Tensors;
 using KimiServer.Hosting;
+using Microsoft.AspNetCore.Connections;
 
 namespace KimiServer.CommandLine;
 
@@ -186,6 +188,8 @@ public sealed class ServeCommand
         return command;
     }
 
+    private const string ModelOption = nameof(KimiLinearChatClientOptions.ModelPath);
+
     private const string ContextOption = nameof(KimiLinearChatClientOptions.MaxContextTokens);
 
     // What only the disk can tell is found out before the server listens and the model is loaded.
@@ -213,6 +217,21 @@ public sealed class ServeCommand
         {
             // What the library calls an option is a flag here.
             throw new ArgumentException(_maxModelLength.Name + exception.Message[ContextOption.Length..], exception);
+        }
+        catch (InvalidOperationException exception)
+            when (exception.InnerException is ArgumentException
+                && exception.Message.StartsWith(ModelOption, StringComparison.Ordinal))
+        {
+            // The framework appends the parameter's name.
+            string message = exception.Message.Split(" (Parameter '")[0];
+            throw new ArgumentException(_model.Name + message[ModelOption.Length..], exception);
+        }
+        catch (Exception exception) when (exception is SocketException or IOException { InnerException: AddressInUseException })
+        {
+            throw new IOException(
+                $"Nothing can listen on {new IPEndPoint(settings.Address, settings.Port)}: {exception.Message.TrimEnd('.')}. "
+                + $"Choose another address or port with {_host.Name} and {_port.Name}.",
+                exception);
         }
     }
 

@@ -42,6 +42,8 @@ public static class ChatServer
         ConfigureLogging(builder.Logging);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
+            // Endpoints of the environment would open more than the settings say.
+            kestrel.ConfigurationLoader = null;
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = settings.MaxRequestBytes;
             kestrel.Listen(new IPEndPoint(settings.Address, settings.Port));

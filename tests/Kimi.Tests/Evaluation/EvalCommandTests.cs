@@ -71,6 +71,8 @@ public sealed class EvalCommandTests : IDisposable
     [InlineData("{\"ids\":[1,2]}\n{\"ids\":[1,99999]}", "line 2 must have token ids from 0 to ")]
     [InlineData("{\"messages\":[{\"role\":\"user\"", "line 1 is not valid JSON")]
     [InlineData("{\"messages\":7}", "line 1 is no conversation")]
+    [InlineData("[]", "data.jsonl' is empty")]
+    [InlineData("{\"ids\":[1,2],\"\\ud800\":1}", "line 1 has a field whose name is no text")]
     [InlineData("{\"words\":7}", "line 1 must have one of \"text\", \"messages\" and \"ids\"")]
     public async Task Perplexity_BrokenData_SaysWhereAndWhat(string data, string expected)
     {
@@ -82,6 +84,28 @@ public sealed class EvalCommandTests : IDisposable
         Assert.Contains(expected, result.Error);
         Assert.Equal(1, result.ExitCode);
         Assert.False(Path.Exists(_folder.File("run")));
+    }
+
+    [Fact]
+    public async Task Perplexity_ModelThatComputesNoNumbers_SaysSo()
+    {
+        using TemporaryFolder model = new();
+        model.CopyFrom(Tiny, "config.json", "model.safetensors", "tiktoken.model", "tokenizer_config.json");
+        byte[] file = File.ReadAllBytes(model.File("model.safetensors"));
+        int header = (int)BitConverter.ToInt64(file);
+        int[] range = JsonSerializer.Deserialize<JsonElement>(file.AsSpan(8, header))
+            .GetProperty("model.norm.weight").GetProperty("data_offsets").Deserialize<int[]>()!;
+        file.AsSpan(8 + header)[range[0]..range[1]].Fill(0xFF);
+        File.WriteAllBytes(model.File("model.safetensors"), file);
+        File.WriteAllText(_folder.File("data.jsonl"), "{\"ids\":[1,2,3]}");
+
+        KimiResult result = await KimiProcess.RunAsync(
+            ["eval", "perplexity", "-m", model.Path, "-d", _folder.File("data.jsonl"), "-o", _folder.File("run")]);
+
+        Assert.StartsWith(
+            $"kimi: The model '{Path.GetFileName(model.Path)}' gives document 1 a loss that is no finite number", result.Error);
+        Assert.Equal(1, result.Error.Count('\n'));
+        Assert.Equal(1, result.ExitCode);
     }
 
     [Fact]

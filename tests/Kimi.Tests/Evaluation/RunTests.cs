@@ -127,12 +127,15 @@ public sealed class RunTests : IDisposable
         Assert.Contains("holds a run with max_tokens 100 and not 7; top_p null and not 0.5", exception.Message);
     }
 
-    [Fact]
-    public async Task Open_BrokenLine_SaysWhichOne()
+    [Theory]
+    [InlineData("{\"benchmark\":")]
+    [InlineData("null")]
+    [InlineData("""{"benchmark":"exact","id":"c","sample":0,"prompt_sha256":"","output":"","outcome":"pass","scores":null}""")]
+    public async Task Open_BrokenLine_SaysWhichOne(string broken)
     {
         await RunAsync(Client());
         string[] lines = File.ReadAllLines(Items);
-        lines[2] = "{\"benchmark\":";
+        lines[2] = broken;
         File.WriteAllLines(Items, lines);
 
         CommandException exception = Assert.Throws<CommandException>(() => Open(Protocol()));

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Kimi.CommandLine;
 using Kimi.Evaluation.Runs;
 using KimiLinear.Caching;
 using KimiLinear.Model;
@@ -81,6 +82,14 @@ internal sealed class PerplexityRun(KimiLinearModel model, KimiLinearModel? refe
             }
 
             count(step);
+        }
+
+        if (!double.IsFinite(loss + referenceLoss + divergence))
+        {
+            string name = double.IsFinite(loss) && !double.IsFinite(referenceLoss) ? reference!.Name : model.Name;
+            throw new CommandException(
+                $"The model '{name}' gives document {index + 1} a loss that is no finite number. Its weights are damaged or its "
+                + "arithmetic overflowed; check the checkpoint's files.");
         }
 
         return new DocumentResult

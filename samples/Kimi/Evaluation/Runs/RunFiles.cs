@@ -11,6 +11,9 @@ internal static class RunFiles
     public const string Protocol = "run.json";
     public const string Items = "items.jsonl";
 
+    // What a run writes is null only where that says something.
+    private static readonly JsonSerializerOptions Reading = new(JsonText.Compact) { RespectNullableAnnotations = true };
+
     /// <summary>Writes a file under its name only when all of it is there.</summary>
     public static void WriteWhole(string path, string content)
     {
@@ -34,7 +37,7 @@ internal static class RunFiles
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), JsonText.Compact)
+            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), Reading)
                 ?? throw new CommandException($"'{path}' is no file of a run.");
         }
         catch (JsonException exception)
@@ -85,7 +88,8 @@ internal static class RunFiles
         {
             try
             {
-                items.Add(JsonSerializer.Deserialize<T>(bytes.Slice(complete, length), JsonText.Compact)!);
+                items.Add(JsonSerializer.Deserialize<T>(bytes.Slice(complete, length), Reading)
+                    ?? throw new JsonException("It is null."));
             }
             catch (JsonException exception)
             {
