@@ -12,7 +12,13 @@ namespace KimiLinear.Scheduling;
 /// <param name="maxContextTokens">The most tokens of a request.</param>
 internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerShares shares, int maxContextTokens)
 {
-    // Whose caller has used the least; a caller's own requests take turns.
+    private readonly Comparison<EngineRequest> _leastServedFirst = (one, other) =>
+    {
+        int order = shares.Used(one.Caller).CompareTo(shares.Used(other.Caller));
+        return order != 0 ? order : one.Ticket.CompareTo(other.Ticket);
+    };
+
+    // A caller's own requests take turns too.
     private readonly Comparison<EngineRequest> _nextTurnFirst = (one, other) =>
     {
         int order = shares.Used(one.Caller).CompareTo(shares.Used(other.Caller));
@@ -120,7 +126,7 @@ internal sealed class StepPlanner(EngineOptions options, StepCost cost, CallerSh
             _earnedMilliseconds += cost.WriteMilliseconds * options.PrefillShare / (1 - options.PrefillShare);
         }
 
-        _prompts.Sort(_nextTurnFirst);
+        _prompts.Sort(_leastServedFirst);
         int tokens = 0;
         int replyCount = plan.Count;
         foreach (EngineRequest request in _prompts)
