@@ -208,7 +208,16 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(messages);
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
-        ChatRequest request = Prepare(messages, options, cancellationToken);
+        ChatRequest request;
+        try
+        {
+            request = Prepare(messages, options, cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return EndCancelledAsync(cancellationToken);
+        }
+
         // Checks the prompt now and computes once it is read.
         IAsyncEnumerable<GeneratedToken> reply = _engine.GenerateAsync(
             request.PromptTokenIds, request.GenerationOptions, CancellationToken.None);
@@ -278,6 +287,15 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
             turns,
             mayCall,
             StopAfterFirstCall: grammar is null && options?.AllowMultipleToolCalls == false);
+    }
+
+    // Where a request is cancelled as its schemas are compiled, it shows where it does later on: as the reply is read.
+    private static async IAsyncEnumerable<ChatResponseUpdate> EndCancelledAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.CompletedTask.ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        yield break;
     }
 
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(

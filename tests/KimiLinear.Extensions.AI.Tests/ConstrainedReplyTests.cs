@@ -71,7 +71,7 @@ public sealed class ConstrainedReplyTests(TinyModel tiny)
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void Schema_RequestCancelledBeforeItIsCompiled_Ends(bool isOfATool)
+    public async Task Schema_RequestCancelledBeforeItIsCompiled_EndsAsTheReplyIsRead(bool isOfATool)
     {
         // A name that no other test has, lest the schema be found compiled already.
         JsonElement schema = JsonElement.Parse($$$"""{"properties": {"cancelled{{{isOfATool}}}": true}}""");
@@ -79,8 +79,12 @@ public sealed class ConstrainedReplyTests(TinyModel tiny)
             ? new() { Tools = [AIFunctionFactory.CreateDeclaration("f", "", schema)], ToolMode = ChatToolMode.RequireAny }
             : new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(schema) };
 
-        Assert.Throws<OperationCanceledException>(
-            () => tiny.Client.GetStreamingResponseAsync(Question, options, new CancellationToken(canceled: true)));
+        CancellationToken cancelled = new(canceled: true);
+        IAsyncEnumerable<ChatResponseUpdate> updates = tiny.Client.GetStreamingResponseAsync(Question, options, cancelled);
+        Task<ChatResponse> response = tiny.Client.GetResponseAsync(Question, options, cancelled);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await updates.ToChatResponseAsync());
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => response);
     }
 
     [Theory]

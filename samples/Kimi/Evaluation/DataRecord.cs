@@ -28,7 +28,9 @@ internal sealed class DataRecord
         catch (InvalidOperationException exception)
         {
             throw new CommandException(
-                $"{where} has a field whose name is no text: it holds half of a surrogate pair.", exception);
+                $"{where} has a field whose name is no text: it holds half of a surrogate pair, or bytes that are not "
+                + "UTF-8.",
+                exception);
         }
 
         Json = json;

@@ -76,7 +76,7 @@ public sealed record EngineOptions
     public string? PrefixFolder { get; init; }
 
     /// <summary>
-    /// Gets the most bytes of the files in <see cref="PrefixFolder"/>, at least 1. There are never more than 3072 files.
+    /// Gets the most bytes of the files in <see cref="PrefixFolder"/>, at least 1. There are never more than 512 files.
     /// </summary>
     /// <value>The default is 16 GiB.</value>
     public long PrefixFolderBytes

@@ -10,8 +10,8 @@ namespace KimiLinear.Scheduling;
 /// </remarks>
 internal sealed class PrefixFolder : IDisposable
 {
-    /// <summary>The most copies, each an open file. Systems allow a process at least 4096, which has others too.</summary>
-    public const int MaxCopies = 3072;
+    /// <summary>The most copies, each an open file: half of the 1024 that Linux lets a process have where nobody says otherwise.</summary>
+    public const int MaxCopies = 512;
 
     // Copies that wait to be written hold memory; further ones are forgotten.
     private const int MaxUnwritten = 4;

@@ -120,7 +120,7 @@ internal static class PythonJson
     }
 
     private static JsonException HalfSurrogate(InvalidOperationException cause) =>
-        new("A JSON string holds half of a surrogate pair, which no text can hold.", cause);
+        new("A JSON string holds half of a surrogate pair, or bytes that are not UTF-8, which no text can hold.", cause);
 
     private static void AppendString(StringBuilder json, string value)
     {

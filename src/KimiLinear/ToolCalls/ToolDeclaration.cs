@@ -76,7 +76,8 @@ public sealed class ToolDeclaration
         }
         catch (JsonException exception)
         {
-            throw tool.Error("holds a string with half of a surrogate pair, which no text can hold", exception);
+            throw tool.Error(
+                "holds a string with half of a surrogate pair or with bytes that are not UTF-8, which no text can hold", exception);
         }
     }
 
@@ -97,7 +98,7 @@ public sealed class ToolDeclaration
             if (parameters is { ValueKind: not JsonValueKind.Undefined } schema)
             {
                 writer.WritePropertyName("parameters");
-                // As bytes: what is no UTF-8 is found, and named, where the text is written.
+                // As bytes: what is no UTF-8 is found where the text is written.
                 writer.WriteRawValue(JsonMarshal.GetRawUtf8Value(schema), skipInputValidation: true);
             }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using FsCheck;
 using FsCheck.Fluent;
 using KimiLinear.Backends;
@@ -16,6 +17,11 @@ public sealed unsafe class IntegerSimdTests
     private const int StepsPerBlock = 8;
 
     public static TheoryData<string> Widths => Kernels.IntegerWidths;
+
+    // What a process is started with to compute as one without these instructions would.
+    [Fact]
+    public void Gfni_SwitchedOff_IsOff() =>
+        Assert.False(Gfni.IsSupported && Environment.GetEnvironmentVariable("DOTNET_EnableGFNI") == "0");
 
     [Theory]
     [MemberData(nameof(Widths))]

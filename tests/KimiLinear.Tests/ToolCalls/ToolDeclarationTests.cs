@@ -62,7 +62,7 @@ public sealed class ToolDeclarationTests
     [InlineData("""{"function":{"name":"f","description":{}}}""",
         "tool.function.description must be a string, but is an object.")]
     [InlineData("""{"function":{"name":"f","x":"\uD800"}}""",
-        "tool holds a string with half of a surrogate pair, which no text can hold.")]
+        "tool holds a string with half of a surrogate pair or with bytes that are not UTF-8, which no text can hold.")]
     public void FromJson_AnotherShape_SaysWhatIsWrongWhere(string json, string message) =>
         Assert.Equal(message, Assert.Throws<JsonException>(() => ToolDeclaration.FromJson(JsonElement.Parse(json))).Message);
 

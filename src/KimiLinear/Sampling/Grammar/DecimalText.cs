@@ -9,6 +9,9 @@ namespace KimiLinear.Sampling;
 /// <param name="Exponent">The power of ten.</param>
 internal readonly record struct DecimalText(BigInteger Digits, int Exponent)
 {
+    /// <summary>The largest power of ten of a number that is only compared.</summary>
+    public const int MaxComparedExponent = 5000;
+
     // Far beyond float64; keeps a hostile exponent from filling the memory.
     private const int MaxExponent = 400;
 
@@ -33,7 +36,9 @@ internal readonly record struct DecimalText(BigInteger Digits, int Exponent)
     }
 
     /// <summary>Reads a JSON number; <see langword="null"/> if it is none, or so large or small that it is of no use.</summary>
-    public static DecimalText? Parse(JsonElement element)
+    /// <param name="element">The number.</param>
+    /// <param name="maxExponent">The largest power of ten, and the smallest when negative, that is read.</param>
+    public static DecimalText? Parse(JsonElement element, int maxExponent = MaxExponent)
     {
         if (element.ValueKind != JsonValueKind.Number)
         {
@@ -46,7 +51,13 @@ internal readonly record struct DecimalText(BigInteger Digits, int Exponent)
             || int.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent);
         int point = parts[0].IndexOf('.', StringComparison.Ordinal);
         int fraction = point < 0 ? 0 : parts[0].Length - point - 1;
-        if (!isReadable || Math.Abs((long)exponent) > MaxExponent || parts[0].Length > MaxExponent)
+        if (parts[0].AsSpan().TrimStart('-').Trim("0.").IsEmpty)
+        {
+            // Zero, whatever its power of ten.
+            return new DecimalText(BigInteger.Zero, 0);
+        }
+
+        if (!isReadable || Math.Abs((long)exponent) > maxExponent || parts[0].Length > maxExponent)
         {
             return null;
         }

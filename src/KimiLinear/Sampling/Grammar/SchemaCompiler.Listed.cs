@@ -68,7 +68,8 @@ internal sealed partial class SchemaCompiler
             [.. parts.SelectMany(part => Bounds(part, "maximum", "exclusiveMaximum", ReadExactly))];
         DecimalText[] steps = [.. parts.Select(part => Step(part, ReadExactly)).OfType<DecimalText>()];
         bool isFree = lowest.Length + highest.Length + steps.Length == 0;
-        return value => isFree || (DecimalText.Parse(value) is { } number ? Fits(number) : KeepUnread());
+        return value => isFree
+            || (DecimalText.Parse(value, DecimalText.MaxComparedExponent) is { } number ? Fits(number) : KeepUnread());
 
         bool Fits(DecimalText number) =>
             lowest.All(bound => number.CompareTo(bound.Value) >= (bound.IsExclusive ? 1 : 0))
@@ -77,7 +78,7 @@ internal sealed partial class SchemaCompiler
 
         bool KeepUnread()
         {
-            ReportAbout(parts, SchemaTypes.Number, "whether a listed number of so many digits fits cannot be told");
+            ReportAbout(parts, SchemaTypes.Number, "whether a listed number of such a size fits cannot be told");
             return true;
         }
     }
