@@ -35,9 +35,9 @@ internal static unsafe class CacheLine
 
     /// <summary>Asks for what kernels that stream through memory read next, once: each calls it for every line it reads.</summary>
     /// <remarks>
-    /// AMD's processors keep in the first-level cache what is used again if the line is marked as used once. Intel's put such
-    /// a line into so few places of that cache that it is gone a page later; there it is asked for in two steps, by way of the
-    /// second level, which has more requests to memory under way (docs/performance.md, "The same on an Intel Xeon").
+    /// AMD's processors keep in the first-level cache what is used again if the line is marked as used once. On Intel's such a
+    /// mark gained nothing at any distance; there a line is asked for in two steps, by way of the second level, which is
+    /// nearly as fast as reading alone (docs/performance.md, "The same on an Intel Xeon").
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void PrefetchStream(byte* current)
