@@ -42,20 +42,21 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
                 out TInteger s00, out TInteger s01, out TInteger s10, out TInteger s11, out TInteger s20, out TInteger s21,
                 out TInteger s30, out TInteger s31, out TInteger s40, out TInteger s41, out TInteger s50, out TInteger s51,
                 codes, x0 + offset, x1 + offset);
-            AddSevenChunks<TDot>(
-                ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-                codes, x0 + offset, x1 + offset);
-            offset += 32;
-            for (int chunk = 8; chunk < TDot.ChunkCount; chunk += 8)
+            for (int chunk = 8; ; chunk += 8)
             {
-                codes += 8 * WeightPanel.ChunkBytes;
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-                    codes, x0 + offset, x1 + offset);
                 AddSevenChunks<TDot>(
                     ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
                     codes, x0 + offset, x1 + offset);
                 offset += 32;
+                if (chunk >= TDot.ChunkCount)
+                {
+                    break;
+                }
+
+                codes += 8 * WeightPanel.ChunkBytes;
+                AddChunk<TDot>(
+                    ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
+                    codes, x0 + offset, x1 + offset);
             }
 
             float* f = (float*)(x0 + statistics);
@@ -195,20 +196,21 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
                 out TInteger s00, out TInteger s01, out TInteger s02, out TInteger s03,
                 out TInteger s10, out TInteger s11, out TInteger s12, out TInteger s13,
                 codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
-            AddSevenChunks<TDot>(
-                ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-                codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
-            offset += 32;
-            for (int chunk = 8; chunk < TDot.ChunkCount; chunk += 8)
+            for (int chunk = 8; ; chunk += 8)
             {
-                codes += 8 * WeightPanel.ChunkBytes;
-                AddChunk<TDot>(
-                    ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-                    codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
                 AddSevenChunks<TDot>(
                     ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
                     codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
                 offset += 32;
+                if (chunk >= TDot.ChunkCount)
+                {
+                    break;
+                }
+
+                codes += 8 * WeightPanel.ChunkBytes;
+                AddChunk<TDot>(
+                    ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
+                    codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
             }
 
             AddPair<TDot>(s00, s10, scales, offsets, (float*)(x0 + statistics), statisticsCount, sums);
