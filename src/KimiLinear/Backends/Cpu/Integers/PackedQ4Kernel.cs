@@ -63,27 +63,16 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         byte* pair = tile + PackedLayout.RowScaleBytes + lane;
         TVector first = TSimd.Zero;
         TVector second = TSimd.Zero;
-        int block = 0;
-        for (; block + 2 <= blockCount; block += 2)
+        for (int block = 0; block < blockCount; block++)
         {
-            CacheLine.PrefetchStream(pair);
-            byte* codes = pair + PackedLayout.HeaderBytes + (3 * lane);
-            AddBlock<TPlanes>(pair, codes, x, low, scale, blockCount, ref first, ref second);
+            byte* header = pair + ((block & 1) * SecondHeader);
+            CacheLine.PrefetchStream(header);
+            byte* codes = pair + PackedLayout.HeaderBytes + (3 * lane) + ((block & 1) * PackedLayout.Q4BlockBytes);
+            AddBlock<TPlanes>(header, codes, x, low, scale, blockCount, ref first, ref second);
             x += QuantizedRows.BlockColumns;
             low += QuantizedRows.BlockColumns;
             scale++;
-            codes = pair + SecondCodes + (3 * lane);
-            AddBlock<TPlanes>(pair + SecondHeader, codes, x, low, scale, blockCount, ref first, ref second);
-            x += QuantizedRows.BlockColumns;
-            low += QuantizedRows.BlockColumns;
-            scale++;
-            pair += PairBytes;
-        }
-
-        if (block < blockCount)
-        {
-            byte* codes = pair + PackedLayout.HeaderBytes + (3 * lane);
-            AddBlock<TPlanes>(pair, codes, x, low, scale, blockCount, ref first, ref second);
+            pair += (block & 1) * PairBytes;
         }
 
         float* rowScales = (float*)tile + lane;

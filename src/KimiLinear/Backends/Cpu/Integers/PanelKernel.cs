@@ -42,18 +42,18 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
                 out TInteger s00, out TInteger s01, out TInteger s10, out TInteger s11, out TInteger s20, out TInteger s21,
                 out TInteger s30, out TInteger s31, out TInteger s40, out TInteger s41, out TInteger s50, out TInteger s51,
                 codes, x0 + offset, x1 + offset);
-            for (int chunk = 8; ; chunk += 8)
+            for (int chunk = 4; ; chunk += 4)
             {
-                AddSevenChunks<TDot>(
+                AddThreeChunks<TDot>(
                     ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
                     codes, x0 + offset, x1 + offset);
-                offset += 32;
+                offset += 16;
                 if (chunk >= TDot.ChunkCount)
                 {
                     break;
                 }
 
-                codes += 8 * WeightPanel.ChunkBytes;
+                codes += 4 * WeightPanel.ChunkBytes;
                 AddChunk<TDot>(
                     ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
                     codes, x0 + offset, x1 + offset);
@@ -77,9 +77,9 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
         }
     }
 
-    // Chunks 1 to 7 of six vectors by two rows.
+    // Chunks 1 to 3 of six vectors by two rows.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddSevenChunks<TDot>(
+    private static void AddThreeChunks<TDot>(
         ref TInteger s00, ref TInteger s01, ref TInteger s10, ref TInteger s11, ref TInteger s20, ref TInteger s21,
         ref TInteger s30, ref TInteger s31, ref TInteger s40, ref TInteger s41, ref TInteger s50, ref TInteger s51,
         byte* codes, byte* x0, byte* x1)
@@ -94,18 +94,6 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
         AddChunk<TDot>(
             ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
             codes + (3 * WeightPanel.ChunkBytes), x0 + 12, x1 + 12);
-        AddChunk<TDot>(
-            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-            codes + (4 * WeightPanel.ChunkBytes), x0 + 16, x1 + 16);
-        AddChunk<TDot>(
-            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-            codes + (5 * WeightPanel.ChunkBytes), x0 + 20, x1 + 20);
-        AddChunk<TDot>(
-            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-            codes + (6 * WeightPanel.ChunkBytes), x0 + 24, x1 + 24);
-        AddChunk<TDot>(
-            ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51,
-            codes + (7 * WeightPanel.ChunkBytes), x0 + 28, x1 + 28);
     }
 
     // The first chunk of six vectors by two rows.
@@ -196,18 +184,18 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
                 out TInteger s00, out TInteger s01, out TInteger s02, out TInteger s03,
                 out TInteger s10, out TInteger s11, out TInteger s12, out TInteger s13,
                 codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
-            for (int chunk = 8; ; chunk += 8)
+            for (int chunk = 4; ; chunk += 4)
             {
-                AddSevenChunks<TDot>(
+                AddThreeChunks<TDot>(
                     ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
                     codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
-                offset += 32;
+                offset += 16;
                 if (chunk >= TDot.ChunkCount)
                 {
                     break;
                 }
 
-                codes += 8 * WeightPanel.ChunkBytes;
+                codes += 4 * WeightPanel.ChunkBytes;
                 AddChunk<TDot>(
                     ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
                     codes, x0 + offset, x1 + offset, x2 + offset, x3 + offset);
@@ -224,9 +212,9 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
         }
     }
 
-    // Chunks 1 to 7 of two vectors by four rows.
+    // Chunks 1 to 3 of two vectors by four rows.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddSevenChunks<TDot>(
+    private static void AddThreeChunks<TDot>(
         ref TInteger s00, ref TInteger s01, ref TInteger s02, ref TInteger s03,
         ref TInteger s10, ref TInteger s11, ref TInteger s12, ref TInteger s13,
         byte* codes, byte* x0, byte* x1, byte* x2, byte* x3)
@@ -241,18 +229,6 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
         AddChunk<TDot>(
             ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
             codes + (3 * WeightPanel.ChunkBytes), x0 + 12, x1 + 12, x2 + 12, x3 + 12);
-        AddChunk<TDot>(
-            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-            codes + (4 * WeightPanel.ChunkBytes), x0 + 16, x1 + 16, x2 + 16, x3 + 16);
-        AddChunk<TDot>(
-            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-            codes + (5 * WeightPanel.ChunkBytes), x0 + 20, x1 + 20, x2 + 20, x3 + 20);
-        AddChunk<TDot>(
-            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-            codes + (6 * WeightPanel.ChunkBytes), x0 + 24, x1 + 24, x2 + 24, x3 + 24);
-        AddChunk<TDot>(
-            ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13,
-            codes + (7 * WeightPanel.ChunkBytes), x0 + 28, x1 + 28, x2 + 28, x3 + 28);
     }
 
     // The first chunk of two vectors by four rows.
