@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests of the CPU's kernels, and of models on them, as an Arm64 processor would, under QEMU's emulation: once as a
-# processor with the instructions for dot products of bytes, and the tests of integers once as one without.
+# processor with the instructions for dot products of bytes, and the tests of integers once as one without. For both, the kernels are
+# compiled and looked through for calls.
 # On Debian and for root, what is missing is installed, or unpacked into artifacts/arm64; elsewhere qemu-aarch64 has to be there, and
 # ARM64_ROOT has to name a folder with the C and C++ libraries of an Arm64 Linux.
 set -euo pipefail
@@ -64,8 +65,22 @@ run_as() {
     grep -F 'Total:' "$work/$processor.log" | sed "s/^ */$processor: /"
 }
 
+# Kernels have to be compiled whole: see CheckInlining.cs.
+check_inlining() {
+    local processor=$1 listing=$work/$1.listing
+    rm -f "$listing"
+    DOTNET_TieredCompilation=0 DOTNET_JitStdOutFile=$listing DOTNET_JitDisasm='KimiLinear.*:*' \
+        DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_EnableWriteXorExecute=0 \
+        qemu-aarch64 -cpu "$processor" -L "$root" "$work/inlining/CheckInlining" compile "$work/tests/KimiLinear.dll"
+    dotnet run .ci/CheckInlining.cs -- read "$work/tests/KimiLinear.dll" "$listing" "$processor"
+    rm "$listing"
+}
+
 install_qemu
 unpack_libraries
 dotnet publish tests/KimiLinear.Tests -c Release -r linux-arm64 --self-contained -o "$work/tests" -v quiet
 run_as neoverse-n1 "${kernels[@]}" "${others[@]}"
 run_as cortex-a57 "${kernels[@]}"
+dotnet publish .ci/CheckInlining.cs -c Release -r linux-arm64 --self-contained -o "$work/inlining" -v quiet
+check_inlining neoverse-n1
+check_inlining cortex-a57

@@ -35,11 +35,23 @@ internal readonly unsafe partial struct Integer128 : IStripSimd<Vector128<int>, 
 
     // Codes have no sign bit, so that they are the same as signed bytes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> AddBytes(Vector128<int> sums, Vector128<int> codes, Vector128<int> signedBytes) =>
-        Dp.IsSupported
-            ? Dp.DotProduct(sums, codes.AsSByte(), signedBytes.AsSByte())
-            : AddShorts(
-                AddShorts(sums, EvenBytes(codes), EvenBytes(signedBytes)), OddBytes(codes), OddBytes(signedBytes));
+    public static Vector128<int> AddBytes(Vector128<int> sums, Vector128<int> codes, Vector128<int> signedBytes)
+    {
+        if (Dp.IsSupported)
+        {
+            return Dp.DotProduct(sums, codes.AsSByte(), signedBytes.AsSByte());
+        }
+
+        if (AdvSimd.Arm64.IsSupported)
+        {
+            // Two products fit 16 bits.
+            Vector128<short> lower = AdvSimd.MultiplyWideningLower(codes.AsSByte().GetLower(), signedBytes.AsSByte().GetLower());
+            Vector128<short> upper = AdvSimd.MultiplyWideningUpper(codes.AsSByte(), signedBytes.AsSByte());
+            return AdvSimd.AddPairwiseWideningAndAdd(sums, AdvSimd.Arm64.AddPairwise(lower, upper));
+        }
+
+        return AddShorts(AddShorts(sums, EvenBytes(codes), EvenBytes(signedBytes)), OddBytes(codes), OddBytes(signedBytes));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> ProductsOfBytes(Vector128<int> codes, Vector128<int> signedBytes) =>
