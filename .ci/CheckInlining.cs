@@ -158,6 +158,9 @@ static int Compile(string path)
     Assembly assembly = Assembly.LoadFrom(path);
     Type[] structs = [.. Types(assembly).Where(type => type is { IsValueType: true, IsGenericType: false })];
     SortedSet<string> left = new(StringComparer.Ordinal);
+
+    // What kernels read of it is a constant once it is there, and it is before a backend is made.
+    RuntimeHelpers.RunClassConstructor(assembly.GetType("KimiLinear.Backends.Processor", throwOnError: true)!.TypeHandle);
     foreach (Type simd in Implementing("ISimd`1"))
     {
         Type vector = Argument(simd, "ISimd`1", 0);

@@ -42,7 +42,7 @@ internal static unsafe class CacheLine
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void PrefetchStream(byte* current)
     {
-        if (Processor.IsIntel)
+        if (Sse.IsSupported && Processor.IsIntel)
         {
             PrefetchKeptStream(current);
         }
@@ -56,7 +56,7 @@ internal static unsafe class CacheLine
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void PrefetchKeptStream(byte* current)
     {
-        if (Processor.IsIntel)
+        if (Sse.IsSupported && Processor.IsIntel)
         {
             Sse.Prefetch2(current + FarBytes);
         }
