@@ -145,6 +145,11 @@ public sealed class KimiLinearChatClientOptions
             yield return fault;
         }
 
+        if (Hub.Endpoint is { } address && !(address.IsAbsoluteUri && address.Scheme is ("http" or "https")))
+        {
+            yield return $"{nameof(Hub)}:{nameof(Hub.Endpoint)} must be like https://huggingface.co, but is '{address}'.";
+        }
+
         if (ThreadCount is < 1 or > 1024)
         {
             yield return $"{nameof(ThreadCount)} must be between 1 and 1024, but is {ThreadCount}.";

@@ -1,5 +1,6 @@
 // Uses the packages as an application does; nothing here sees the source tree. See .ci/run.
 using System.Reflection;
+using System.Text.Json.Nodes;
 using KimiLinear.Extensions.AI;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
@@ -21,7 +22,8 @@ ChatResponse response = await client.GetResponseAsync("What is the weather in Pa
 Console.WriteLine($"The model replies '{response.Text}'.");
 return response.Text == "The weather in Paris is sunny with 18 degrees." ? 0 : 1;
 
-static object GetWeather(string city) => new { temperature = 18, condition = "sunny" };
+// Of this type, so that it can be written as JSON in a trimmed application too.
+static JsonNode GetWeather(string city) => new JsonObject { ["temperature"] = 18, ["condition"] = "sunny" };
 
 static string PackageVersion() =>
     typeof(KimiLinearChatClient).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;

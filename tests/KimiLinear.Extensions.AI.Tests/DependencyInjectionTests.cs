@@ -77,7 +77,8 @@ public sealed class DependencyInjectionTests
         ServiceCollection services = new();
         services.AddKimiLinearChatClient(Section(
             ("ModelPath", TinyModel.Folder), ("ModelId", "mine"), ("ThreadCount", "2"), ("Preload", "Never"),
-            ("MaxConcurrentRequests", "3"), ("DefaultMaxOutputTokens", "5"), ("Device", "cpu"), ("Activations", "Int8")));
+            ("MaxConcurrentRequests", "3"), ("DefaultMaxOutputTokens", "5"), ("Device", "cpu"), ("Activations", "Int8"),
+            ("Hub:CacheFolder", "cache"), ("Hub:Endpoint", "https://hub.example/"), ("Hub:Token", "secret"), ("Hub:Offline", "true")));
         using ServiceProvider provider = services.BuildServiceProvider();
 
         KimiLinearChatClientOptions options = provider.GetRequiredService<IOptions<KimiLinearChatClientOptions>>().Value;
@@ -89,6 +90,10 @@ public sealed class DependencyInjectionTests
         Assert.Equal(5, options.DefaultMaxOutputTokens);
         Assert.Equal("cpu", options.Device);
         Assert.Equal(ActivationPrecision.Int8, options.Activations);
+        Assert.Equal("cache", options.Hub.CacheFolder);
+        Assert.Equal(new Uri("https://hub.example/"), options.Hub.Endpoint);
+        Assert.Equal("secret", options.Hub.Token);
+        Assert.True(options.Hub.Offline);
         Assert.Equal("mine", provider.GetRequiredService<IChatClient>().GetService<ChatClientMetadata>()!.DefaultModelId);
     }
 

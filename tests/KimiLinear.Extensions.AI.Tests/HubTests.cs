@@ -91,6 +91,22 @@ public sealed class HubTests : IDisposable
     }
 
     [Fact]
+    public void Options_AddressThatIsNone_FailsAtStart()
+    {
+        ServiceCollection services = new();
+        ConfigurationManager configuration = new();
+        configuration["KimiLinear:ModelPath"] = FakeHub.Repository;
+        configuration["KimiLinear:Hub:Endpoint"] = "hub.example";
+        services.AddKimiLinearChatClient(configuration.GetSection("KimiLinear"));
+        using ServiceProvider provider = services.BuildServiceProvider();
+
+        OptionsValidationException exception =
+            Assert.Throws<OptionsValidationException>(provider.GetRequiredService<IStartupValidator>().Validate);
+
+        Assert.Contains("is 'hub.example'", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Load_ModelThatDoesNotExist_SaysBoth()
     {
         _hub.Intercept = _ => new FakeReply(404, []);

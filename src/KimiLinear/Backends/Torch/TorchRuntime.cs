@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.Versioning;
@@ -81,9 +82,13 @@ internal static class TorchRuntime
         return (found.Major, found.Minor) == (Needed.Major, Needed.Minor)
             ? assembly
             : throw new DeviceUnavailableException(
-                $"TorchSharp {found.ToString(3)} was found in '{assembly.Location}', but KimiLinear works with "
+                $"TorchSharp {found.ToString(3)} was found in '{PlaceOf(assembly)}', but KimiLinear works with "
                 + $"{Needed.ToString(2)}. {TorchPackages.Advice}.");
     }
+
+    [UnconditionalSuppressMessage("SingleFile", "IL3000", Justification = "An application in one file has the assembly in it.")]
+    private static string PlaceOf(Assembly assembly) =>
+        assembly.Location is { Length: > 0 } file ? file : AppContext.BaseDirectory;
 
     // The folder to load libtorch from, or from which it has been loaded.
     [SupportedOSPlatform("linux")]
@@ -106,7 +111,7 @@ internal static class TorchRuntime
     private static void RequireNoOther(string folder, Assembly torchSharp)
     {
         string chosen = RealCpuLibrary(folder);
-        string? other = LibtorchFolder.ProbedFolders().Append(Path.GetDirectoryName(torchSharp.Location) ?? "")
+        string? other = LibtorchFolder.ProbedFolders().Append(Path.GetDirectoryName(PlaceOf(torchSharp)) ?? "")
             .Where(place => File.Exists(Path.Combine(place, LibtorchFolder.CpuLibrary)))
             .FirstOrDefault(place => RealCpuLibrary(place) != chosen);
         if (other is not null)

@@ -37,7 +37,8 @@ internal sealed record HubSettings(string CacheFolder, string Endpoint, bool IsO
             // Without a user's name and password, which would show in messages.
             ? uri.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/')
             : throw new ModelHubException(
-                $"The hub's address must be like {DefaultEndpoint}, but is '{text}'. Set HF_ENDPOINT, or leave it unset.");
+                $"The hub's address must be like {DefaultEndpoint}, but is '{text}'. "
+                + $"Set {nameof(ModelHubOptions.Endpoint)} or HF_ENDPOINT to such, or neither.");
 
     private static string ReadToken(string? given, string path)
     {

@@ -4,27 +4,27 @@ namespace KimiLinear.Checkpoints;
 /// <remarks>Whatever is not set here is read from the environment variables that other programs for the hub use.</remarks>
 public sealed record ModelHubOptions
 {
-    /// <summary>Gets the folder of the cache, which may be shared with Python's huggingface_hub.</summary>
+    /// <summary>Gets or sets the folder of the cache, which may be shared with Python's huggingface_hub.</summary>
     /// <value>
     /// The default, <see langword="null"/>, is <c>HF_HUB_CACHE</c>, else <c>HUGGINGFACE_HUB_CACHE</c>, else <c>HF_HOME/hub</c>,
     /// else <c>~/.cache/huggingface/hub</c>.
     /// </value>
-    public string? CacheFolder { get; init; }
+    public string? CacheFolder { get; set; }
 
-    /// <summary>Gets the address of the hub.</summary>
+    /// <summary>Gets or sets the address of the hub.</summary>
     /// <value>The default, <see langword="null"/>, is <c>HF_ENDPOINT</c>, else <c>https://huggingface.co</c>.</value>
-    public Uri? Endpoint { get; init; }
+    public Uri? Endpoint { get; set; }
 
-    /// <summary>Gets the access token; it is sent to the hub's own host and to no other.</summary>
+    /// <summary>Gets or sets the access token; it is sent to the hub's own host and to no other.</summary>
     /// <value>
     /// The default, <see langword="null"/>, is <c>HF_TOKEN</c>, else the content of the file <c>HF_TOKEN_PATH</c>, else of
     /// <c>HF_HOME/token</c>. Empty for none.
     /// </value>
-    public string? Token { get; init; }
+    public string? Token { get; set; }
 
-    /// <summary>Gets whether only the cache is used and the network left alone.</summary>
+    /// <summary>Gets or sets whether only the cache is used and the network left alone.</summary>
     /// <value>The default is <see langword="false"/>. The environment variable <c>HF_HUB_OFFLINE=1</c> forbids the network too.</value>
-    public bool Offline { get; init; }
+    public bool Offline { get; set; }
 
     /// <summary>Reads an environment variable.</summary>
     internal Func<string, string?> Variable { get; init; } = Environment.GetEnvironmentVariable;
