@@ -69,6 +69,11 @@ public sealed class ErrorTests
         { "MODEL must not be empty", ["pack", "", "packed", "--format", "q4"] },
         { "--plan must not be empty", ["prune", Tiny, "pruned", "--plan", ""] },
         { "--out must not be empty", ["eval", "run", "-b", "exact", "-d", "unused.jsonl", "-m", Tiny, "-o", ""] },
+        {
+            "--served-model must not be empty",
+            ["eval", "run", "-b", "exact", "-d", "x", "-o", "y", "--endpoint", "http://a/v1", "--served-model", ""]
+        },
+        { "--python must not be empty", ["eval", "run", "-b", "mbpp", "-d", "x", "-o", "y", "-m", Tiny, "--python", ""] },
         { "--prefix-folder must not be empty", ["serve", Tiny, "--port", "0", "--prefix-folder", ""] },
     };
 
@@ -103,6 +108,19 @@ public sealed class ErrorTests
     public async Task Run_ErrorThatCannotBeWritten_StillExitsWithOne()
     {
         KimiResult result = await RunWithAsync("2>/dev/full", "translate");
+
+        Assert.Equal((1, "", ""), (result.ExitCode, result.Output, result.Error));
+    }
+
+    [Fact]
+    public async Task Run_ErrorThatIsTooLargeForItsFile_StillExitsWithOne()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The limit is set by a shell of Linux.");
+        using TemporaryFolder folder = new();
+
+        KimiResult result = await RunInShellAsync(
+            $"export DOTNET_EnableWriteXorExecute=0; trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\" 2>'{folder.File("error")}'",
+            "translate");
 
         Assert.Equal((1, "", ""), (result.ExitCode, result.Output, result.Error));
     }
@@ -208,11 +226,14 @@ public sealed class ErrorTests
     }
 
     // Lets a shell redirect or close the tool's streams.
-    private static Task<KimiResult> RunWithAsync(string redirection, params string[] arguments)
+    private static Task<KimiResult> RunWithAsync(string redirection, params string[] arguments) =>
+        RunInShellAsync($"exec \"$0\" \"$@\" {redirection}", arguments);
+
+    private static Task<KimiResult> RunInShellAsync(string script, params string[] arguments)
     {
         ProcessStartInfo kimi = KimiProcess.StartInfo(arguments);
         return KimiProcess.RunAsync(Process.Start(
-            new ProcessStartInfo("/bin/sh", ["-c", $"exec \"$0\" \"$@\" {redirection}", kimi.FileName, .. kimi.ArgumentList])
+            new ProcessStartInfo("/bin/sh", ["-c", script, kimi.FileName, .. kimi.ArgumentList])
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,

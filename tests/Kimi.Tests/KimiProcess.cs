@@ -47,6 +47,22 @@ internal static class KimiProcess
 
     public static Process Start(params string[] arguments) => Process.Start(StartInfo(arguments))!;
 
+    /// <summary>Starts it where no file can grow beyond a size, which stands for a full disk.</summary>
+    /// <param name="blocks">The most that a file may hold, in blocks of 512 bytes.</param>
+    /// <param name="arguments">The command line.</param>
+    public static Process StartWithFileLimit(int blocks, params string[] arguments)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The limit is set by a shell of Linux.");
+        ProcessStartInfo start = StartInfo(arguments);
+        string command = string.Join(' ', start.ArgumentList.Prepend(start.FileName).Select(argument => $"'{argument}'"));
+        start.FileName = "/bin/sh";
+        start.ArgumentList.Clear();
+        start.ArgumentList.Add("-c");
+        start.ArgumentList.Add($"trap '' XFSZ; ulimit -f {blocks}; exec {command}");
+        start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
+        return Process.Start(start)!;
+    }
+
     /// <summary>How it is started; the environment may still be changed.</summary>
     public static ProcessStartInfo StartInfo(params string[] arguments) => new(
         Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",

@@ -60,11 +60,16 @@ public sealed class MergeTests : IDisposable
     [InlineData("exists already", "MODEL", "FOLDER", "--data", "DATA", "--ratio", "0.3")]
     [InlineData("is a GGUF file, but merging reads and writes safetensors", "GGUF", "TARGET", "--data", "IDS", "--ratio", "0.3")]
     [InlineData("See 'kimi merge --help'.", "MODEL", "--data", "DATA", "--ratio", "0.3")]
+    [InlineData("wrong.jsonl', line 2: its token 1 is 99999, but the model's ids go from 0 to 1535", "MODEL", "TARGET", "--data", "WRONG", "--ratio", "0.3")]
+    [InlineData("'/proc/merged' cannot be written: ", "MODEL", "/proc/merged", "--data", "no-such-file", "--ratio", "0.3")]
     public async Task Merge_Mistake_IsOneLineAndLeavesNothing(string complaint, params string[] arguments)
     {
         string data = Data();
         string ids = _folder.File("ids.jsonl");
         await File.WriteAllTextAsync(ids, """{"ids": [1, 2, 3]}""", TestContext.Current.CancellationToken);
+        string wrong = _folder.File("wrong.jsonl");
+        await File.WriteAllLinesAsync(
+            wrong, ["""{"ids": [1, 2, 3]}""", """{"ids": [1, 99999]}"""], TestContext.Current.CancellationToken);
         string[] before = [.. Directory.GetFileSystemEntries(_folder.Path).Order()];
         string[] given = [.. arguments.Select(argument => argument switch
         {
@@ -74,6 +79,7 @@ public sealed class MergeTests : IDisposable
             "FOLDER" => _folder.Path,
             "DATA" => data,
             "IDS" => ids,
+            "WRONG" => wrong,
             _ => argument,
         })];
 
@@ -82,6 +88,19 @@ public sealed class MergeTests : IDisposable
         Assert.Equal((1, ""), (result.ExitCode, result.Output));
         Assert.Contains(complaint, Assert.Single(result.Error.TrimEnd('\n').Split('\n')), StringComparison.Ordinal);
         Assert.Equal(before, Directory.GetFileSystemEntries(_folder.Path).Order());
+    }
+
+    [Fact]
+    public async Task Merge_NoRoomToBegin_LeavesNothing()
+    {
+        string data = Data();
+
+        KimiResult result = await KimiProcess.RunAsync(
+            KimiProcess.StartWithFileLimit(0, "merge", Tiny, _folder.File("merged"), "--data", data, "--ratio", "0.3"));
+
+        Assert.Equal((1, ""), (result.ExitCode, result.Output));
+        Assert.Equal(1, result.Error.Count('\n'));
+        Assert.Equal([data], Directory.GetFileSystemEntries(_folder.Path));
     }
 
     private static byte[] Weights(string model) => File.ReadAllBytes(Path.Combine(model, "model.safetensors"));

@@ -50,7 +50,7 @@ public sealed class ObserveTests : IDisposable
         { "has the keys 'txt'", ["--model", Tiny, "--data", "typing.jsonl"] },
         { "holds no record that can be used: it is empty", ["--model", Tiny, "--data", "empty.jsonl"] },
         { "the model has no tokenizer", ["--model", TestFiles.GoldenModel("plain"), "--data", "data.jsonl"] },
-        { "ids go from 0 to", ["--model", Tiny, "--data", "ids.jsonl"] },
+        { "ids.jsonl', line 1: its token 2 is 99999, but the model's ids go from 0 to ", ["--model", Tiny, "--data", "ids.jsonl"] },
     };
 
     public void Dispose() => _folder.Dispose();

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using KimiLinear.Calibration;
+using KimiLinear.Configuration;
 using KimiLinear.ToolCalls;
 
 namespace Kimi.CommandLine;
@@ -112,10 +113,11 @@ internal sealed class CalibrationArguments
         return [.. paths.Select((path, i) => new CalibrationFile(path, weights[i]))];
     }
 
-    public CalibrationOptions ReadOptions(ParseResult result, int contextTokens)
+    public CalibrationOptions ReadOptions(ParseResult result, KimiLinearConfig config)
     {
         CalibrationOptions options = new()
         {
+            VocabularySize = config.VocabularySize,
             MaxTokens = result.GetValue(_tokens),
             MaxRecords = result.GetValue(_records),
             Seed = result.GetValue(_seed) ?? (result.GetValue(_dataSpec) is null ? null : DataSpecSeed),
@@ -123,10 +125,10 @@ internal sealed class CalibrationArguments
             Packs = result.GetValue(_pack),
             Tools = result.GetValue(_tools) is { } path ? ReadTools(path) : [],
         };
-        int length = result.GetValue(_maxLength) ?? Math.Min(options.MaxSequenceTokens, contextTokens);
-        return length <= contextTokens
+        int length = result.GetValue(_maxLength) ?? Math.Min(options.MaxSequenceTokens, config.MaxContextTokens);
+        return length <= config.MaxContextTokens
             ? options with { MaxSequenceTokens = length }
-            : throw new CommandException($"--max-length is {length:N0}, but the model's context has {contextTokens:N0} tokens.");
+            : throw new CommandException($"--max-length is {length:N0}, but the model's context has {config.MaxContextTokens:N0} tokens.");
     }
 
     private CalibrationFile[] FindDataSets(string specification, ParseResult result)

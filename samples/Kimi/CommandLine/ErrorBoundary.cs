@@ -68,9 +68,9 @@ internal static class ErrorBoundary
         {
             await Console.Error.WriteLineAsync(line);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {
-            // Standard error is closed, or its disk is full; the exit code still tells.
+            // Standard error is closed, its disk is full, or takes no file as large; the exit code still tells.
         }
     }
 
@@ -102,7 +102,7 @@ internal static class ErrorBoundary
         return await result.InvokeAsync(invocation, terminal.Interrupts.Token);
     }
 
-    // A name of a file, a folder or a model that a script's variable left empty; texts may be.
+    // A name of a file, a folder, a model or anything else that a script's variable left empty; texts may be.
     private static string? EmptyName(ParseResult result)
     {
         SymbolResult? empty = result.CommandResult.Children.FirstOrDefault(
@@ -112,7 +112,7 @@ internal static class ErrorBoundary
         static string? NameOf(SymbolResult child) => child switch
         {
             ArgumentResult { Argument.Name: [>= 'A' and <= 'Z', ..] name } => name,
-            OptionResult { Option: { HelpName: "DIR" or "FILE" or "MODEL" or "PLAN.json" or "OBS.json" } option } => option.Name,
+            OptionResult { Option: { HelpName: "DIR" or "FILE" or "PATH" or "MODEL" or "NAME" or "PLAN.json" or "OBS.json" } option } => option.Name,
             _ => null,
         };
     }
@@ -136,6 +136,6 @@ internal static class ErrorBoundary
     }
 
     // The framework appends the parameter's name and its value, which mean nothing on a command line.
-    private static string WithoutParameter(string message) =>
+    public static string WithoutParameter(string message) =>
         message.IndexOf(" (Parameter '", StringComparison.Ordinal) is int end and > 0 ? message[..end] : message;
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kimi.CommandLine;
 using Kimi.Evaluation.Reports;
 using Kimi.Evaluation.Runs;
 using Kimi.Terminal;
@@ -32,9 +33,15 @@ internal static class EvalCompareCommand
         };
         command.SetAction(result =>
         {
+            string? path = result.GetValue(folder);
+            if (path is not null)
+            {
+                OutputFile.RequireWritableFolder("--out", path);
+            }
+
             Comparison comparison = Comparison.Of(
                 RunFiles.Read(result.GetRequiredValue(a)), RunFiles.Read(result.GetRequiredValue(b)));
-            if (result.GetValue(folder) is { } path)
+            if (path is not null)
             {
                 Directory.CreateDirectory(path);
                 RunFiles.WriteWhole(Path.Combine(path, ComparisonReport.JsonName), ComparisonReport.Json(comparison));

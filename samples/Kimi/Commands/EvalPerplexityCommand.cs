@@ -64,6 +64,8 @@ internal static class EvalPerplexityCommand
         compute.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
+            string target = result.GetRequiredValue(folderPath);
+            OutputFile.RequireWritableFolder("--out", target);
             DataFile file = DataFile.Open(result.GetRequiredValue(data));
             string path = await FindAsync(result.GetRequiredValue(model));
             string? referencePath = result.GetValue(reference) is { } other ? await FindAsync(other) : null;
@@ -94,7 +96,7 @@ internal static class EvalPerplexityCommand
                 Seed = result.GetValue(seed) ?? DefaultSeed,
             };
             using RunFolder<PerplexityProtocol, DocumentResult> folder = RunFolder<PerplexityProtocol, DocumentResult>.Open(
-                result.GetRequiredValue(folderPath), protocol, (there, here) => there.DifferencesTo(here));
+                target, protocol, (there, here) => there.DifferencesTo(here));
             IReadOnlyList<DocumentResult> results = new PerplexityRun(loaded, loadedReference).Run(
                 documents, folder, new EvalStatus("Perplexity", terminal.Status), terminal.Interrupts.Token);
             terminal.Status.Clear();

@@ -38,6 +38,8 @@ internal static class EvalRunCommand
     private static async Task RunAsync(EvalArguments arguments, ParseResult result, CommandTerminal terminal)
     {
         EvalParts parts = new(arguments, result, terminal);
+        string path = result.GetRequiredValue(arguments.Out);
+        OutputFile.RequireWritableFolder("--out", path);
         Benchmark benchmark = result.GetRequiredValue(arguments.Benchmark);
         DataFile data = DataFile.Open(result.GetRequiredValue(arguments.Data));
         IReadOnlyList<BenchmarkItem> items = parts.ReadItems(benchmark, data);
@@ -71,7 +73,7 @@ internal static class EvalRunCommand
             Python = checker?.PythonVersion,
         };
         using RunFolder<RunProtocol, ItemResult> folder = RunFolder<RunProtocol, ItemResult>.Open(
-            result.GetRequiredValue(arguments.Out), protocol, (there, here) => there.DifferencesTo(here));
+            path, protocol, (there, here) => there.DifferencesTo(here));
         EvaluationRun run = new(
             model.Client,
             protocol,

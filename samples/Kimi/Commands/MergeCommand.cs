@@ -48,10 +48,11 @@ internal static class MergeCommand
                 throw new CommandException($"'{path}' exists already. Remove it, or choose another folder for TARGET.");
             }
 
+            OutputFile.RequireWritableFolder("TARGET", path);
             string from = await ModelFiles.FindAsync(result.GetRequiredValue(source), result.GetValue(download), terminal);
             KimiLinearConfig config = ModelFiles.LoadConfig(from);
             CalibrationTokens data = CalibrationData.Read(
-                from, calibration.ReadFiles(result), calibration.ReadOptions(result, config.MaxContextTokens), terminal);
+                from, calibration.ReadFiles(result), calibration.ReadOptions(result, config), terminal);
             Merge(from, path, data, options, config, terminal);
         });
         return command;

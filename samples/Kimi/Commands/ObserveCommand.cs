@@ -98,7 +98,7 @@ internal static class ObserveCommand
             string modelPath = await ModelFiles.FindAsync(name, result.GetValue(download), terminal);
             KimiLinearConfig config = ModelFiles.LoadConfig(modelPath);
             CalibrationTokens data = CalibrationData.Read(
-                modelPath, calibration.ReadFiles(result), calibration.ReadOptions(result, config.MaxContextTokens), terminal);
+                modelPath, calibration.ReadFiles(result), calibration.ReadOptions(result, config), terminal);
             ObservationOptions options = new()
             {
                 GateMode = result.GetValue(gate) ?? GateMode.Model,

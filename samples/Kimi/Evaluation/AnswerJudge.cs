@@ -1,4 +1,3 @@
-using System.ClientModel;
 using Kimi.CommandLine;
 using Microsoft.Extensions.AI;
 
@@ -28,10 +27,11 @@ internal sealed class AnswerJudge(IChatClient client)
                 new ChatOptions { Temperature = 0, MaxOutputTokens = MaxTokens },
                 cancellationToken);
         }
-        catch (Exception exception) when (exception is ClientResultException or HttpRequestException or AggregateException)
+        catch (Exception exception) when (AskingError.Is(exception, cancellationToken))
         {
             throw new CommandException(
-                $"The judge did not answer: {exception.Message} What is judged so far is kept; the same command continues.",
+                $"The judge did not answer: {AskingError.Reason(exception)} What is judged so far is kept; the same command "
+                + "continues.",
                 exception);
         }
 

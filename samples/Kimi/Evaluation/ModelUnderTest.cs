@@ -1,4 +1,5 @@
 using System.ClientModel;
+using System.ClientModel.Primitives;
 using Kimi.CommandLine;
 using KimiLinear.Model;
 using KimiLinear.Tokenization;
@@ -26,9 +27,11 @@ internal sealed record ModelUnderTest(
     /// <param name="cancellationToken">Stops waiting.</param>
     public static async Task<ModelUnderTest> ConnectAsync(Uri endpoint, string? name, CancellationToken cancellationToken)
     {
+        OpenAIClientOptions options = new() { Endpoint = endpoint, NetworkTimeout = ReplyTimeout };
+        options.AddPolicy(new AnswerCheck(), PipelinePosition.PerCall);
         OpenAIClient client = new(
             new ApiKeyCredential(Environment.GetEnvironmentVariable("OPENAI_API_KEY") is { Length: > 0 } key ? key : "none"),
-            new OpenAIClientOptions { Endpoint = endpoint, NetworkTimeout = ReplyTimeout });
+            options);
         name ??= await OnlyModelAsync(client, endpoint, cancellationToken);
         return new ModelUnderTest(client.GetChatClient(name).AsIChatClient(), name, endpoint.ToString(), null, null);
     }
@@ -41,21 +44,27 @@ internal sealed record ModelUnderTest(
 
     private static async Task<string> OnlyModelAsync(OpenAIClient client, Uri endpoint, CancellationToken cancellationToken)
     {
+        string[] names;
         try
         {
             OpenAIModelCollection models = await client.GetOpenAIModelClient().GetModelsAsync(cancellationToken);
-            return models.Count == 1
-                ? models[0].Id
-                : throw new CommandException(
-                    $"{endpoint} serves {models.Count} models: {string.Join(", ", models.Select(model => model.Id).Take(10))}. "
-                    + "Say which one with --served-model.");
+            names = [.. models.Select(model => model.Id)];
         }
-        catch (Exception exception) when (exception is ClientResultException or HttpRequestException or AggregateException)
+        catch (Exception exception) when (AskingError.Is(exception, cancellationToken))
         {
             throw new CommandException(
-                $"{endpoint} does not say which models it serves: {exception.Message} Is it the address with its version, "
-                + "such as http://localhost:8000/v1? Otherwise name the model with --served-model.",
+                $"{endpoint} does not say which models it serves: {AskingError.Reason(exception)} Is it the address with its "
+                + "version, such as http://localhost:8000/v1? Otherwise name the model with --served-model.",
                 exception);
         }
+
+        return names switch
+        {
+            [string only] => only,
+            [] => throw new CommandException($"{endpoint} serves no model. Load one there, or name it with --served-model."),
+            _ => throw new CommandException(
+                $"{endpoint} serves {names.Length} models: {string.Join(", ", names.Take(10))}. "
+                + "Say which one with --served-model."),
+        };
     }
 }

@@ -70,6 +70,19 @@ public sealed record CalibrationOptions
         }
     }
 
+    /// <summary>Gets how many tokens the model knows; a record with a token id beyond them is refused.</summary>
+    /// <value>The default, <see langword="null"/>, does not look.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is below 1.</exception>
+    public int? VocabularySize
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value ?? 1, 1, nameof(VocabularySize));
+            field = value;
+        }
+    }
+
     /// <summary>Gets the tools that are declared in conversations whose record names none.</summary>
     /// <value>The default is none.</value>
     /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>

@@ -31,7 +31,7 @@ public static class CalibrationReader
     /// </exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="PruningFileException">
-    /// A line is no record; the message names the file, the line and what is wrong. Or a file holds nothing that can be used, or fewer
+    /// A line is no record, or its tokens are not the model's; the message names the file, the line and what is wrong. Or a file holds nothing that can be used, or fewer
     /// records than it should give.
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
@@ -174,12 +174,24 @@ public static class CalibrationReader
                 CalibrationRecord record = RecordReader.Read(line);
                 _formats.Add(record.Format);
                 List<int> ids = Encode(record);
+                RequireKnown(ids);
                 return ids.Count > 0 ? ids : throw new JsonException("it holds no text.");
             }
             catch (Exception exception) when (exception is JsonException or NotSupportedException or ArgumentException)
             {
                 throw new PruningFileException(
                     $"'{file.Path}', line {records.LineNumber(index)}: {exception.Message}", file.Path, exception);
+            }
+        }
+
+        private void RequireKnown(List<int> ids)
+        {
+            if (options.VocabularySize is int size && ids.FindIndex(id => (uint)id >= (uint)size) is int index and >= 0)
+            {
+                throw new JsonException(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"its token {index} is {ids[index]}, but the model's ids go from 0 to {size - 1}. It was made with "
+                    + $"another model's tokenizer."));
             }
         }
 

@@ -47,7 +47,9 @@ internal sealed class ShardJournal : IDisposable
     /// <param name="folder">The folder in which the model grows.</param>
     /// <param name="fingerprint">Tells one undertaking from another.</param>
     /// <param name="files">The weight files to be made.</param>
-    /// <exception cref="IOException">Another process has it open.</exception>
+    /// <exception cref="IOException">
+    /// Another process has it open, or the disk is full; a folder without other files is removed then.
+    /// </exception>
     public static ShardJournal Open(string folder, string fingerprint, IReadOnlyList<JournalFile> files)
     {
         ShardJournal journal = new(folder, files, OpenAlone(folder));
@@ -67,6 +69,12 @@ internal sealed class ShardJournal : IDisposable
         catch
         {
             journal.Dispose();
+            if (Directory.EnumerateFileSystemEntries(folder).All(IsJournal))
+            {
+                // On a full disk not even the first line fits; there is nothing here to go on with.
+                Directory.Delete(folder, recursive: true);
+            }
+
             throw;
         }
     }
@@ -101,7 +109,8 @@ internal sealed class ShardJournal : IDisposable
         string path = Path.Combine(folder, JournalName);
         try
         {
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            // Without a buffer, which it would try to write once more, and fail again, when it is closed on a full disk.
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         }
         catch (IOException exception) when (File.Exists(path))
         {

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using KimiLinear.Configuration;
 
 namespace KimiLinear.Pruning;
 
@@ -62,6 +64,32 @@ public sealed class CalibrationTokens
                 SequenceCount = sequences.Count,
                 TokenCount = sequences.Sum(sequence => (long)sequence.Length),
             });
+    }
+
+    /// <summary>Refuses sequences that a model cannot read.</summary>
+    /// <exception cref="ArgumentException">One is too long, or holds a token that the model does not know.</exception>
+    internal void RequireFit(KimiLinearConfig config)
+    {
+        for (int i = 0; i < Sequences.Count; i++)
+        {
+            int[] sequence = Sequences[i];
+            if (sequence.Length > config.MaxContextTokens)
+            {
+                throw new ArgumentException(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Sequence {i} of the calibration data has {sequence.Length:N0} tokens, but the model accepts at most "
+                    + $"{config.MaxContextTokens:N0}. Choose a lower limit for sequences."));
+            }
+
+            int wrong = Array.FindIndex(sequence, id => (uint)id >= (uint)config.VocabularySize);
+            if (wrong >= 0)
+            {
+                throw new ArgumentException(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Token {wrong} of sequence {i} of the calibration data is {sequence[wrong]}, but ids go from 0 to "
+                    + $"{config.VocabularySize - 1}. The data was made with another model's tokenizer."));
+            }
+        }
     }
 
     private string Hash()

@@ -25,7 +25,12 @@ internal sealed class Observation
         ObservationOptions options,
         bool isLayerWise)
     {
-        Require(config, data);
+        if (!config.SparseLayers.Contains(true))
+        {
+            throw new InvalidOperationException("The model has no layer with experts, so there is nothing to observe.");
+        }
+
+        data.RequireFit(config);
         _options = options;
         Config = config;
         Data = data;
@@ -124,34 +129,5 @@ internal sealed class Observation
         }
 
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
-    }
-
-    private static void Require(KimiLinearConfig config, CalibrationTokens data)
-    {
-        if (!config.SparseLayers.Contains(true))
-        {
-            throw new InvalidOperationException("The model has no layer with experts, so there is nothing to observe.");
-        }
-
-        for (int i = 0; i < data.Sequences.Count; i++)
-        {
-            int[] sequence = data.Sequences[i];
-            if (sequence.Length > config.MaxContextTokens)
-            {
-                throw new ArgumentException(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"Sequence {i} of the calibration data has {sequence.Length:N0} tokens, but the model accepts at most "
-                    + $"{config.MaxContextTokens:N0}. Choose a lower limit for sequences."));
-            }
-
-            int wrong = Array.FindIndex(sequence, id => (uint)id >= (uint)config.VocabularySize);
-            if (wrong >= 0)
-            {
-                throw new ArgumentException(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"Token {wrong} of sequence {i} of the calibration data is {sequence[wrong]}, but ids go from 0 to "
-                    + $"{config.VocabularySize - 1}. The data was made with another model's tokenizer."));
-            }
-        }
     }
 }

@@ -33,7 +33,7 @@ public sealed class RunTests : IDisposable
         ScriptedClient second = Client();
         IReadOnlyList<ItemResult> results = await RunAsync(second);
 
-        Assert.Contains("gone What is judged so far is kept", exception.Message);
+        Assert.Contains("gone. What is judged so far is kept", exception.Message);
         Assert.Equal(5, kept);
         Assert.Equal(Count - 5, second.Prompts.Count);
         Assert.Equal(Count, File.ReadAllLines(Items).Length);

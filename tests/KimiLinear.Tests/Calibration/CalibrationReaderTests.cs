@@ -119,6 +119,22 @@ public sealed class CalibrationReaderTests : IDisposable
         Assert.Contains(problem, exception.Message);
     }
 
+    [Theory]
+    [InlineData("""{"ids": [1, 100]}""", "its token 1 is 100, but the model's ids go from 0 to 99")]
+    [InlineData("""{"ids": [-1]}""", "its token 0 is -1, but")]
+    [InlineData("""{"text": "aHello"}""", "its token 1 is 808, but")]
+    public void Read_TokensTheModelDoesNotKnow_NamesFileAndLine(string line, string problem)
+    {
+        CalibrationOptions options = new() { VocabularySize = 100 };
+
+        PruningFileException exception = Assert.Throws<PruningFileException>(
+            () => Read(options, """{"ids": [0, 99]}""", "", line));
+
+        Assert.Equal(_folder.File("data0.jsonl"), exception.FilePath);
+        Assert.StartsWith($"'{exception.FilePath}', line 3: {problem}", exception.Message);
+        Assert.NotEmpty(Read(new CalibrationOptions(), line).Sequences);
+    }
+
     [Fact]
     public void Read_LongRecords_AreCutOrLeftOut()
     {

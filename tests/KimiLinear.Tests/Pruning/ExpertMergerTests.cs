@@ -213,6 +213,10 @@ public sealed class ExpertMergerTests
         Assert.Throws<ArgumentException>(
             () => ExpertMerger.Merge(Golden.TinyModel, folder.File("merged"), data, options with { Ratio = 0.01m }));
         Assert.Throws<IOException>(() => ExpertMerger.Merge(Golden.TinyModel, folder.Path, data, options));
+        Assert.Contains("Token 1 of sequence 1 of the calibration data is 99999", Assert.Throws<ArgumentException>(
+            () => ExpertMerger.Merge(
+                Golden.TinyModel, folder.File("merged"), CalibrationTokens.FromSequences([Prompt, [1, 99999]]), options)).Message,
+            StringComparison.Ordinal);
 
         Assert.Equal([folder.File("packed")], Directory.GetFileSystemEntries(folder.Path));
     }

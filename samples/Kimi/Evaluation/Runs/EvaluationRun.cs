@@ -93,10 +93,10 @@ internal sealed class EvaluationRun(IChatClient client, RunProtocol protocol, Gr
         {
             return result with { Detail = exception.Message, Seconds = watch.Elapsed.TotalSeconds };
         }
-        catch (Exception exception) when (exception is ClientResultException or HttpRequestException or AggregateException)
+        catch (Exception exception) when (AskingError.Is(exception, cancellationToken))
         {
             throw new CommandException(
-                $"The model did not answer item '{item.Id}': {exception.Message} "
+                $"The model did not answer item '{item.Id}': {AskingError.Reason(exception)} "
                 + "What is judged so far is kept; the same command continues.",
                 exception);
         }

@@ -18,9 +18,28 @@ internal static class RunFiles
     public static void WriteWhole(string path, string content)
     {
         string unfinished = path + ".tmp";
-        File.WriteAllText(unfinished, content, new UTF8Encoding(false));
-        File.Move(unfinished, path, overwrite: true);
+        try
+        {
+            File.WriteAllText(unfinished, content, new UTF8Encoding(false));
+            File.Move(unfinished, path, overwrite: true);
+        }
+        catch (Exception exception) when (IsOfTheDisk(exception))
+        {
+            File.Delete(unfinished);
+            throw CannotWrite(path, exception, "Make room, and give the same command again.");
+        }
     }
+
+    /// <summary>Tells whether an exception says that a disk takes no more.</summary>
+    /// <remarks>The framework takes a file that grows beyond what its disk allows for a wrong argument.</remarks>
+    public static bool IsOfTheDisk(Exception exception) => exception is IOException or ArgumentOutOfRangeException;
+
+    /// <summary>Says that a file cannot be written.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="exception">Why.</param>
+    /// <param name="remedy">What can be done, as a sentence.</param>
+    public static CommandException CannotWrite(string path, Exception exception, string remedy) =>
+        new($"'{path}' cannot be written: {ErrorBoundary.WithoutParameter(exception.Message).TrimEnd('.')}. {remedy}", exception);
 
     /// <summary>Says in which properties two values differ, in the names of the file.</summary>
     public static IEnumerable<string> Differences<T>(T here, T there)

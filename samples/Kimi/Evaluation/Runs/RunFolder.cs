@@ -81,13 +81,26 @@ internal sealed class RunFolder<TProtocol, TItem> : IDisposable
     }
 
     /// <summary>Adds a line, in one write, and makes sure that it is on the disk.</summary>
+    /// <exception cref="CommandException">The disk is full; the file is as it was.</exception>
     public void Append(TItem item)
     {
         byte[] line = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(item, JsonText.Compact) + "\n");
         lock (_appending)
         {
-            _items.Write(line);
-            _items.Flush(flushToDisk: true);
+            long end = _items.Position;
+            try
+            {
+                _items.Write(line);
+                _items.Flush(flushToDisk: true);
+            }
+            catch (Exception exception) when (RunFiles.IsOfTheDisk(exception))
+            {
+                // A reply that is judged at the same time may be shorter and fit; it must not stand behind half a line.
+                _items.SetLength(end);
+                _items.Position = end;
+                throw RunFiles.CannotWrite(
+                    _items.Name, exception, "What is judged so far is kept; make room, and the same command continues.");
+            }
         }
     }
 

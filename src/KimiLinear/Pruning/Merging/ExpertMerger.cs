@@ -24,7 +24,9 @@ public static class ExpertMerger
     /// <param name="progress">Told how far reading has come, in tokens, from the calling thread.</param>
     /// <param name="cancellationToken">Stops it; nothing is left then.</param>
     /// <returns>For each sparse layer, by its number counted from 0, the experts that were merged with each other.</returns>
-    /// <exception cref="ArgumentException">The ratio is not above 0 and below 1, or would merge nothing.</exception>
+    /// <exception cref="ArgumentException">
+    /// The ratio is not above 0 and below 1, or would merge nothing; or the data does not fit the model.
+    /// </exception>
     /// <exception cref="DirectoryNotFoundException">There is no such source.</exception>
     /// <exception cref="FileNotFoundException">The source lacks its configuration or weights.</exception>
     /// <exception cref="ModelFormatException">A file of the source is damaged.</exception>
@@ -58,6 +60,7 @@ public static class ExpertMerger
         using KimiLinearModel model = KimiLinearModel.Load(
             source, new ModelLoadOptions { Device = ComputeDevice.Cpu }, cancellationToken: cancellationToken);
         int count = CountFor(model.Config, options.Ratio);
+        data.RequireFit(model.Config);
         RequirePlain(model.Checkpoint);
         MergeObserver observer = Observe(model, data, options, progress, cancellationToken);
         IReadOnlyDictionary<int, IReadOnlyList<int[]>> groups = Group(observer, options, count);
