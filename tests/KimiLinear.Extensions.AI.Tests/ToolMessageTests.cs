@@ -67,6 +67,22 @@ public sealed class ToolMessageTests(TinyModel tiny)
         Assert.StartsWith(isOfATool ? "Tools: The parameters of the tool 'f'" : "ResponseFormat", exception.Message);
     }
 
+    [Theory]
+    [InlineData("f\ud800", "", "name holds half of a surrogate pair")]
+    [InlineData("f", "\ud800", "description holds half of a surrogate pair")]
+    public void Tool_WithHalfACharacter_IsRefusedByItsOption(string name, string description, string fault)
+    {
+        ChatOptions options = new()
+        {
+            Tools = [AIFunctionFactory.CreateDeclaration(name, description, JsonElement.Parse("{}"))],
+        };
+
+        ArgumentException exception = Assert.Throws<ArgumentException>(
+            () => tiny.Client.GetStreamingResponseAsync("Hello!", options, TestContext.Current.CancellationToken));
+
+        Assert.StartsWith($"Tools: The tool '{name}': {fault}", exception.Message, StringComparison.Ordinal);
+    }
+
     public static TheoryData<object?, string> ResultForms() => new()
     {
         { "plain text", "plain text" },
