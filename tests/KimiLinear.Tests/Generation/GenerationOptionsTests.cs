@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using KimiLinear.Generation;
 using Xunit;
 
@@ -45,12 +46,12 @@ public sealed class GenerationOptionsTests
 
     // The low half of a character would end the text behind the high half.
     [Theory]
-    [InlineData("\ud83d")]
-    [InlineData("\ude00")]
-    [InlineData("😀\ud83d!")]
+    [InlineData(@"\ud83d")]
+    [InlineData(@"\ude00")]
+    [InlineData(@"😀\ud83d!")]
     public void StopSequences_HalfASurrogatePair_Throws(string stop)
     {
-        ArgumentException thrown = Assert.Throws<ArgumentException>(() => new GenerationOptions { StopSequences = ["a", stop] });
+        ArgumentException thrown = Assert.Throws<ArgumentException>(() => new GenerationOptions { StopSequences = ["a", Regex.Unescape(stop)] });
 
         Assert.Equal(nameof(GenerationOptions.StopSequences), thrown.ParamName);
     }
