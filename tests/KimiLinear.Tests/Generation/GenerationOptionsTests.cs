@@ -51,7 +51,8 @@ public sealed class GenerationOptionsTests
     [InlineData(@"😀\ud83d!")]
     public void StopSequences_HalfASurrogatePair_Throws(string stop)
     {
-        ArgumentException thrown = Assert.Throws<ArgumentException>(() => new GenerationOptions { StopSequences = ["a", Regex.Unescape(stop)] });
+        ArgumentException thrown = Assert.Throws<ArgumentException>(
+            () => new GenerationOptions { StopSequences = ["a", Regex.Unescape(stop)] });
 
         Assert.Equal(nameof(GenerationOptions.StopSequences), thrown.ParamName);
     }

@@ -106,7 +106,8 @@ public sealed class ToolDeclarationTests
 
         Assert.Equal(name, tool.Name);
         Assert.Equal(
-            $$$"""{"function":{"description":"{{{written}}}","name":"{{{written}}}","parameters":{"{{{written}}}":0}},"type":"function"}""",
+            $$$"""{"function":{"description":"{{{written}}}","name":"{{{written}}}","parameters":{"{{{written}}}":0}},"""
+            + "\"type\":\"function\"}",
             tool.ToJson());
     }
 
