@@ -30,7 +30,7 @@ internal static class ChatOptionsMapping
     }
 
     /// <summary>The given functions, the last of a name only; tools of other kinds are left out.</summary>
-    /// <exception cref="ArgumentException">The schema of one holds half a character.</exception>
+    /// <exception cref="ArgumentException">One has no name, or its name, description or schema holds half a character.</exception>
     public static IReadOnlyList<ToolDeclaration> ToDeclarations(ChatOptions? options)
     {
         List<ToolDeclaration> declarations = [];
@@ -59,6 +59,11 @@ internal static class ChatOptionsMapping
         {
             throw new ArgumentException(
                 $"{nameof(ChatOptions.Tools)}: The parameters of the tool '{function.Name}': {exception.Message}", exception);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new ArgumentException(
+                $"{nameof(ChatOptions.Tools)}: The tool '{function.Name}': {exception.Message}", exception);
         }
     }
 

@@ -138,11 +138,13 @@ public sealed class KimiLinearChatClientOptions
 
     /// <summary>Finds what is wrong with the options.</summary>
     /// <returns>One sentence for each fault; empty when there is none.</returns>
-    internal IEnumerable<string> FindFaults()
+    internal IEnumerable<string> FindFaults() => Faults().Select(FormattableString.Invariant);
+
+    private IEnumerable<FormattableString> Faults()
     {
         if (ModelSource.FindFault(this) is { } fault)
         {
-            yield return fault;
+            yield return $"{fault}";
         }
 
         if (Hub.Endpoint is { } address && !(address.IsAbsoluteUri && address.Scheme is ("http" or "https")))

@@ -74,6 +74,7 @@ internal static class KimiProcess
         StandardInputEncoding = Utf8,
         StandardOutputEncoding = Utf8,
         StandardErrorEncoding = Utf8,
+        Environment = { ["DOTNET_STARTUP_HOOKS"] = typeof(KimiProcess).Assembly.Location },
     };
 }
 

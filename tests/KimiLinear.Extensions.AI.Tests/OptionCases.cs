@@ -41,7 +41,7 @@ internal static class OptionCases
         new(nameof(ChatOptions.StopSequences), "none", options => options.StopSequences = []),
         new(nameof(ChatOptions.StopSequences), "empty and null", options => options.StopSequences = ["", null!]),
         new(nameof(ChatOptions.StopSequences), "a thousand", options => options.StopSequences = Thousand()),
-        new(nameof(ChatOptions.StopSequences), "half a pair", options => options.StopSequences = ["\uD83D"]),
+        new(nameof(ChatOptions.StopSequences), "a pair and U+2028", options => options.StopSequences = ["\uD83D\uDE00\u2028\0"]),
         .. Values(
             nameof(ChatOptions.AllowMultipleToolCalls), [true, false], (options, value) => options.AllowMultipleToolCalls = value),
         new(nameof(ChatOptions.ToolMode), "auto", options => options.ToolMode = ChatToolMode.Auto),
@@ -99,6 +99,11 @@ internal static class OptionCases
             (options, value) => options.ResponseFormat = Schema(value)),
         .. Refuse<string, InvalidOperationException>(
             nameof(ChatOptions.ModelId), ["", "gpt-9", "kimi-linear"], (options, value) => options.ModelId = value),
+        new(
+            nameof(ChatOptions.StopSequences),
+            "half a pair",
+            options => options.StopSequences = ["\uD83D"],
+            typeof(ArgumentException)),
         new(
             nameof(ChatOptions.ToolMode),
             "any of none",

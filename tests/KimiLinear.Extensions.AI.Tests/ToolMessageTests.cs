@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
 using Xunit;
 
@@ -65,6 +66,24 @@ public sealed class ToolMessageTests(TinyModel tiny)
             () => tiny.Client.GetStreamingResponseAsync("Hello!", options, TestContext.Current.CancellationToken));
 
         Assert.StartsWith(isOfATool ? "Tools: The parameters of the tool 'f'" : "ResponseFormat", exception.Message);
+    }
+
+    [Theory]
+    [InlineData(@"f\ud800", "", "name holds half of a surrogate pair")]
+    [InlineData("f", @"\ud800", "description holds half of a surrogate pair")]
+    public void Tool_WithHalfACharacter_IsRefusedByItsOption(string name, string description, string fault)
+    {
+        // An attribute cannot hold the half itself.
+        name = Regex.Unescape(name);
+        ChatOptions options = new()
+        {
+            Tools = [AIFunctionFactory.CreateDeclaration(name, Regex.Unescape(description), JsonElement.Parse("{}"))],
+        };
+
+        ArgumentException exception = Assert.Throws<ArgumentException>(
+            () => tiny.Client.GetStreamingResponseAsync("Hello!", options, TestContext.Current.CancellationToken));
+
+        Assert.StartsWith($"Tools: The tool '{name}': {fault}", exception.Message, StringComparison.Ordinal);
     }
 
     public static TheoryData<object?, string> ResultForms() => new()

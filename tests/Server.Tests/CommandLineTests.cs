@@ -62,13 +62,14 @@ public sealed class CommandLineTests
     [InlineData("'kimi pack'", "MODEL", "--quantization", "awq")]
     [InlineData("--max-model-len must be a number of tokens", "MODEL", "--max-model-len", "many")]
     [InlineData("--max-model-len must be a number of tokens", "MODEL", "--max-model-len", "0")]
-    [InlineData("--max-num-seqs must be at least 1, but is '0'", "MODEL", "--max-num-seqs", "0")]
-    [InlineData("--port must be between 0 and 65535", "MODEL", "--port", "70000")]
+    [InlineData("--max-num-seqs must be a whole number from 1 to 2147483647, but is '0'", "MODEL", "--max-num-seqs", "0")]
+    [InlineData("--port must be a whole number from 0 to 65535, but is '70000'", "MODEL", "--port", "70000")]
+    [InlineData("--port must be a whole number from 0 to 65535, but is 'abc'", "MODEL", "--port", "abc")]
     [InlineData("--host must be an IP address or localhost", "MODEL", "--host", "example.com")]
     [InlineData("--device must be auto", "MODEL", "--device", "tpu")]
-    [InlineData("--draft-tokens must be between 0 and 64", "MODEL", "--draft-tokens", "65")]
+    [InlineData("--draft-tokens must be a whole number from 0 to 64", "MODEL", "--draft-tokens", "65")]
     [InlineData("--activations must be auto, int8, int16 or float32, but is 'int4'", "MODEL", "--activations", "int4")]
-    [InlineData("--threads must be between 1 and 1024", "MODEL", "--threads", "0")]
+    [InlineData("--threads must be a whole number from 1 to 1024", "MODEL", "--threads", "0")]
     [InlineData("--prefix-folder is for what --no-enable-prefix-caching says not to keep", "MODEL", "--prefix-folder", "DIR", "--no-enable-prefix-caching")]
     public void Parse_WhatCannotBe_IsAnswered(string expected, params string[] args) =>
         Assert.Contains(

@@ -14,20 +14,6 @@ internal static class ActivationOption
         ["float32"] = ActivationPrecision.Float32,
     };
 
-    public static Option<ActivationPrecision?> Create() => new("--activations")
-    {
-        Description = "How exactly activations meet quantised weights [default: auto].",
-        HelpName = string.Join('|', Precisions.Keys),
-        CustomParser = result =>
-        {
-            string text = result.Tokens[0].Value;
-            if (Precisions.TryGetValue(text, out ActivationPrecision precision))
-            {
-                return precision;
-            }
-
-            result.AddError($"--activations must be one of {string.Join(", ", Precisions.Keys)}, but is '{text}'.");
-            return null;
-        },
-    };
+    public static Option<ActivationPrecision?> Create() => CommonOptions.Choice(
+        "--activations", "How exactly activations meet quantised weights [default: auto].", Precisions);
 }

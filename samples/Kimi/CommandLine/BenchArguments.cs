@@ -3,6 +3,7 @@ using System.Globalization;
 using Kimi.Benchmarking;
 using Kimi.Terminal;
 using KimiLinear.Checkpoints;
+using KimiServer.CommandLine;
 
 namespace Kimi.CommandLine;
 
@@ -22,13 +23,11 @@ internal sealed class BenchArguments
     private readonly Option<string> _shape =
         Choice("--shape", "Measures random weights of this shape in place of a model.", BenchShape.Names);
 
-    private readonly Option<int?> _experts = CommonOptions.Number<int>(
-        "--experts", "How many experts the shape has [default: its own].", $"a whole number from 1 to {MaxExperts}",
-        count => count is >= 1 and <= MaxExperts);
+    private readonly Option<int?> _experts = NumberOption.Whole(
+        "--experts", "How many experts the shape has [default: its own].", 1, MaxExperts);
 
-    private readonly Option<int?> _layers = CommonOptions.Number<int>(
-        "--layers", "How many layers the shape has, three Kimi Delta to one latent [default: its own].",
-        $"a whole number from 1 to {MaxLayers}", count => count is >= 1 and <= MaxLayers);
+    private readonly Option<int?> _layers = NumberOption.Whole(
+        "--layers", "How many layers the shape has, three Kimi Delta to one latent [default: its own].", 1, MaxLayers);
 
     private readonly ComputeArguments _compute = new();
 
@@ -63,10 +62,7 @@ internal sealed class BenchArguments
         },
     };
 
-    private readonly Option<int?> _repeat = CommonOptions.Number<int>(
-        "--repeat", "Timed runs of each row [default: 3].", $"a whole number from 1 to {MaxRepeat}",
-        count => count is >= 1 and <= MaxRepeat);
-
+    private readonly Option<int?> _repeat = NumberOption.Whole("--repeat", "Timed runs of each row [default: 3].", 1, MaxRepeat);
 
     private readonly Option<bool> _json = new("--json") { Description = "Write one JSON object per row." };
 
@@ -148,8 +144,7 @@ internal sealed class BenchArguments
 
     private static Option<int?> TokenCount(string name, string alias, string description)
     {
-        Option<int?> option = CommonOptions.Number<int>(
-            name, description, $"a whole number from 0 to {MaxTokens}", count => count is >= 0 and <= MaxTokens);
+        Option<int?> option = NumberOption.Whole(name, description, 0, MaxTokens);
         option.Aliases.Add(alias);
         return option;
     }

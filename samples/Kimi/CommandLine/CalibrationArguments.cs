@@ -4,6 +4,7 @@ using System.Text.Json;
 using KimiLinear.Calibration;
 using KimiLinear.Configuration;
 using KimiLinear.ToolCalls;
+using KimiServer.CommandLine;
 
 namespace Kimi.CommandLine;
 
@@ -42,23 +43,21 @@ internal sealed class CalibrationArguments
         HelpName = "2,1,1",
     };
 
-    private readonly Option<long?> _tokens = CommonOptions.Number<long>(
-        "--tokens", "The most tokens to use of all files together.", "a whole number, at least 1", count => count >= 1);
+    private readonly Option<long?> _tokens = NumberOption.Whole<long>(
+        "--tokens", "The most tokens to use of all files together.", 1);
 
-    private readonly Option<long?> _records = CommonOptions.Number<long>(
-        "--records", "The most records to use of all files together.", "a whole number, at least 1", count => count >= 1);
+    private readonly Option<long?> _records = NumberOption.Whole<long>(
+        "--records", "The most records to use of all files together.", 1);
 
-    private readonly Option<int?> _seed = CommonOptions.Number<int>(
+    private readonly Option<int?> _seed = NumberOption.Whole(
         "--seed",
         "Use the records of each file in an order drawn with this seed [default: in the order of the file, but 42 with --data-spec].",
-        "a whole number from 0 to 2147483647",
-        seed => seed >= 0);
+        0);
 
-    private readonly Option<int?> _maxLength = CommonOptions.Number<int>(
+    private readonly Option<int?> _maxLength = NumberOption.Whole(
         "--max-length",
         "The most tokens of a sequence [default: 16384, or the model's context if that is shorter].",
-        "a whole number, at least 1",
-        count => count >= 1);
+        1);
 
     private readonly Option<bool> _skipLong = new("--skip-long")
     {

@@ -1,6 +1,5 @@
 using System.CommandLine;
-using System.Globalization;
-using System.Numerics;
+using KimiServer.CommandLine;
 
 namespace Kimi.CommandLine;
 
@@ -20,30 +19,25 @@ internal static class CommonOptions
     };
 
     public static Option<int?> MaxTokens(string description) =>
-        Number<int>("--max-tokens", description, "a whole number, at least 1", count => count >= 1);
+        NumberOption.Whole("--max-tokens", description, 1);
 
     public static Option<bool> JsonLines(string description) => new("--jsonl") { Description = description };
 
-    /// <summary>Makes an option for a number that a rule may refuse.</summary>
-    /// <param name="name">Its name, with the dashes.</param>
-    /// <param name="description">Its line in the help.</param>
-    /// <param name="rule">What the value must be, to complete "must be …".</param>
-    /// <param name="holds">Whether a value fits the rule.</param>
-    public static Option<T?> Number<T>(string name, string description, string rule, Func<T, bool> holds)
-        where T : struct, INumber<T> => new(name)
+    /// <summary>Makes an option for one of some values by their names.</summary>
+    public static Option<T?> Choice<T>(string name, string description, Dictionary<string, T> values)
+        where T : struct => new(name)
         {
             Description = description,
-            HelpName = "N",
+            HelpName = string.Join('|', values.Keys),
             CustomParser = result =>
             {
-                // Commas would be read as marks between thousands, and 0,5 as 5.
                 string text = result.Tokens[0].Value;
-                if (!text.Contains(',') && T.TryParse(text, CultureInfo.InvariantCulture, out T value) && holds(value))
+                if (values.TryGetValue(text, out T value))
                 {
                     return value;
                 }
 
-                result.AddError($"{name} must be {rule}, but is '{text}'.");
+                result.AddError($"{name} must be one of {string.Join(", ", values.Keys)}, but is '{text}'.");
                 return null;
             },
         };

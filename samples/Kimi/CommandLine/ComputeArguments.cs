@@ -3,6 +3,7 @@ using KimiLinear.Backends;
 using KimiLinear.Checkpoints;
 using KimiLinear.Model;
 using KimiLinear.Tensors;
+using KimiServer.CommandLine;
 
 namespace Kimi.CommandLine;
 
@@ -28,11 +29,11 @@ internal sealed class ComputeArguments
 
     private readonly Option<ActivationPrecision?> _activations = ActivationOption.Create();
 
-    private readonly Option<int?> _threads = CommonOptions.Number<int>(
+    private readonly Option<int?> _threads = NumberOption.Whole(
         "--threads",
         "How many threads compute, 1 to 1024 [default: one for each processor].",
-        "a whole number from 1 to 1024",
-        count => count is >= 1 and <= 1024);
+        1,
+        1024);
 
     public void AddTo(Command command)
     {

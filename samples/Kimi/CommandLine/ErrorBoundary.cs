@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using Kimi.Terminal;
 using KimiLinear.Backends;
 using KimiLinear.Configuration;
+using KimiServer.CommandLine;
 
 namespace Kimi.CommandLine;
 
@@ -81,11 +82,7 @@ internal static class ErrorBoundary
         ParseResult result = command.Parse(args.Length == 0 ? ["--help"] : args, parsing);
         if (result.Errors.Count > 0 && result.Action is not { ClearsParseErrors: true })
         {
-            // An unknown word also makes something else missing; the word is what the user looks for.
-            string problem = result.UnmatchedTokens is [string unknown, ..]
-                ? $"There is no command or option '{unknown}' here."
-                : result.Errors[0].Message;
-            throw new CommandException($"{problem} See '{PathOf(result.CommandResult)} --help'.");
+            throw new CommandException($"{ParseProblem.First(result)} See '{PathOf(result.CommandResult)} --help'.");
         }
 
         if (EmptyName(result) is { } name)

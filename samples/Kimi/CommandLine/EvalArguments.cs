@@ -3,6 +3,7 @@ using System.Globalization;
 using Kimi.Evaluation;
 using Kimi.Evaluation.Benchmarks;
 using KimiLinear.Checkpoints;
+using KimiServer.CommandLine;
 
 namespace Kimi.CommandLine;
 
@@ -59,21 +60,17 @@ internal sealed class EvalArguments
         HelpName = "NAME",
     };
 
-    public Option<int?> Limit { get; } = CommonOptions.Number<int>(
-        "--limit", "Only the file's first N items [default: all].", "a whole number, at least 1", value => value >= 1);
+    public Option<int?> Limit { get; } = NumberOption.Whole("--limit", "Only the file's first N items [default: all].", 1);
 
-    public Option<int?> Samples { get; } = CommonOptions.Number<int>(
-        "--samples", "Replies to each item [default: 1].", "a whole number from 1 to 1000", value => value is >= 1 and <= 1000);
+    public Option<int?> Samples { get; } = NumberOption.Whole("--samples", "Replies to each item [default: 1].", 1, 1000);
 
-    public Option<int?> Concurrency { get; } = CommonOptions.Number<int>(
-        "--concurrency", "Requests open at a time [default: 8].", $"a whole number from 1 to {MaxConcurrency}",
-        value => value is >= 1 and <= MaxConcurrency);
+    public Option<int?> Concurrency { get; } = NumberOption.Whole(
+        "--concurrency", "Requests open at a time [default: 8].", 1, MaxConcurrency);
 
     public Option<int?> MaxTokens { get; } = CommonOptions.MaxTokens("The most tokens of a reply [default: the benchmark's].");
 
-    public Option<int?> MaxInputTokens { get; } = CommonOptions.Number<int>(
-        "--max-input-tokens", "Removes the middle of longer prompts [default: the benchmark's, mostly none].",
-        "a whole number, at least 2", value => value >= 2);
+    public Option<int?> MaxInputTokens { get; } = NumberOption.Whole(
+        "--max-input-tokens", "Removes the middle of longer prompts [default: the benchmark's, mostly none].", 2);
 
     public Option<string?> Tokenizer { get; } = new("--tokenizer")
     {
@@ -81,17 +78,16 @@ internal sealed class EvalArguments
         HelpName = "MODEL",
     };
 
-    public Option<float?> Temperature { get; } = CommonOptions.Number<float>(
+    public Option<float?> Temperature { get; } = NumberOption.Create<float>(
         "--temperature", "0 takes the most likely token [default: 0].", "a number, at least 0",
         value => float.IsFinite(value) && value >= 0);
 
-    public Option<float?> TopP { get; } = CommonOptions.Number<float>(
+    public Option<float?> TopP { get; } = NumberOption.Create<float>(
         "--top-p", "Keeps the most likely tokens that together reach this probability.",
         "a number above 0 and at most 1", value => value is > 0 and <= 1);
 
-    public Option<long?> Seed { get; } = CommonOptions.Number<long>(
-        "--seed", "Seed of drawn tokens and of the intervals' draws [default: 42].", "a whole number, at least 0",
-        value => value >= 0);
+    public Option<long?> Seed { get; } = NumberOption.Whole<long>(
+        "--seed", "Seed of drawn tokens and of the intervals' draws [default: 42].", 0);
 
     public Option<DateOnly?> Since { get; } = Date("--since", "Only problems of this day or later, such as 2025-01-01.");
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using KimiLinear.Pruning;
+using KimiServer.CommandLine;
 
 namespace Kimi.CommandLine;
 
@@ -26,32 +27,32 @@ internal sealed class MergeArguments
         ["angular"] = ExpertDistance.Angular,
     };
 
-    private readonly Option<decimal?> _ratio = CommonOptions.Number<decimal>(
+    private readonly Option<decimal?> _ratio = NumberOption.Create<decimal>(
         "--ratio",
         "The part of the experts to merge away, rounded down: 0.3 of 20 leaves 14 groups.",
         "a number between 0 and 1",
         ratio => ratio is > 0 and < 1);
 
-    private readonly Option<MergeMethod?> _method = Choice(
+    private readonly Option<MergeMethod?> _method = CommonOptions.Choice(
         "--method",
         "'hc-smoe' clusters the experts of each layer by average linkage, the same number of groups everywhere, and averages them by "
         + "their visits; 'm-smoe' keeps the most visited experts of all layers and joins the others to the nearest, unit by unit "
         + "[default: hc-smoe].",
         Methods);
 
-    private readonly Option<ExpertSimilarity?> _similarity = Choice(
+    private readonly Option<ExpertSimilarity?> _similarity = CommonOptions.Choice(
         "--similarity",
         "What experts are compared by: their mean output over all tokens, their outputs token by token, or the router's logits "
         + "[default: mean-output for hc-smoe, router-logits for m-smoe].",
         Similarities);
 
-    private readonly Option<ExpertDistance?> _distance = Choice(
+    private readonly Option<ExpertDistance?> _distance = CommonOptions.Choice(
         "--distance",
         "How far two of them are apart; token-outputs always takes the cosine [default: euclidean for hc-smoe, cosine for m-smoe].",
         Distances);
 
-    private readonly Option<int?> _stepTokens = CommonOptions.Number<int>(
-        "--step-tokens", "The most tokens computed together [default: 512].", "a whole number, at least 1", count => count >= 1);
+    private readonly Option<int?> _stepTokens = NumberOption.Whole(
+        "--step-tokens", "The most tokens computed together [default: 512].", 1);
 
     public void AddTo(Command command)
     {
@@ -76,22 +77,4 @@ internal sealed class MergeArguments
 
     /// <summary>The name of a method.</summary>
     public static string NameOf(MergeMethod method) => Methods.Single(pair => pair.Value == method).Key;
-
-    private static Option<T?> Choice<T>(string name, string description, Dictionary<string, T> values)
-        where T : struct => new(name)
-        {
-            Description = description,
-            HelpName = string.Join('|', values.Keys),
-            CustomParser = result =>
-            {
-                string text = result.Tokens[0].Value;
-                if (values.TryGetValue(text, out T value))
-                {
-                    return value;
-                }
-
-                result.AddError($"{name} must be one of {string.Join(", ", values.Keys)}, but is '{text}'.");
-                return null;
-            },
-        };
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using KimiLinear.Pruning;
+using KimiServer.CommandLine;
 
 namespace Kimi.CommandLine;
 
@@ -13,14 +14,14 @@ internal sealed class PlanArguments
         HelpName = "NAME",
     };
 
-    private readonly Option<decimal?> _ratio = CommonOptions.Number<decimal>(
+    private readonly Option<decimal?> _ratio = NumberOption.Create<decimal>(
         "--ratio",
         "The part of each layer's experts to drop, rounded down: 0.3 of 256 keeps 180.",
         "a number between 0 and 1",
         ratio => ratio is > 0 and < 1);
 
-    private readonly Option<int?> _keep = CommonOptions.Number<int>(
-        "--keep", "How many experts each layer keeps, in place of --ratio.", "a whole number, at least 1", count => count >= 1);
+    private readonly Option<int?> _keep = NumberOption.Whole(
+        "--keep", "How many experts each layer keeps, in place of --ratio.", 1);
 
     private readonly Option<string[]> _keepIn = new("--keep-in")
     {
@@ -36,22 +37,23 @@ internal sealed class PlanArguments
         HelpName = "LAYER=N,N",
     };
 
-    private readonly Option<string?> _protectSuper = new("--protect-super")
-    {
-        Description = "Also keep experts with outstandingly large outputs: 'early' in the first three quarters of the layers, 'all' in "
-            + "any.",
-        HelpName = "early|all",
-    };
+    private readonly Option<SuperExpertProtection?> _protectSuper = CommonOptions.Choice(
+        "--protect-super",
+        "Also keep experts with outstandingly large outputs: 'early' in the first three quarters of the layers, 'all' in any.",
+        new Dictionary<string, SuperExpertProtection>
+        {
+            ["early"] = SuperExpertProtection.EarlyLayers,
+            ["all"] = SuperExpertProtection.AllLayers,
+        });
 
-    private readonly Option<int?> _multipleOf = CommonOptions.Number<int>(
+    private readonly Option<int?> _multipleOf = NumberOption.Whole(
         "--multiple-of",
         "Keep more until the number can be divided by this: serving engines that spread experts over N devices ask for it "
         + "[default: 1].",
-        "a whole number, at least 1",
-        count => count >= 1);
+        1);
 
-    private readonly Option<int?> _seed = CommonOptions.Number<int>(
-        "--seed", "What the criterion 'random' depends on [default: 0].", "a whole number", _ => true);
+    private readonly Option<int?> _seed = NumberOption.Whole(
+        "--seed", "What the criterion 'random' depends on [default: 0].", int.MinValue);
 
     public void AddTo(Command command)
     {
@@ -76,13 +78,7 @@ internal sealed class PlanArguments
                     ? count
                     : throw new CommandException("--keep-in must give each layer one number.")),
                 ProtectedExperts = ReadByLayer("--protect", result.GetValue(_protect), list => list),
-                SuperExperts = result.GetValue(_protectSuper) switch
-                {
-                    null => SuperExpertProtection.None,
-                    "early" => SuperExpertProtection.EarlyLayers,
-                    "all" => SuperExpertProtection.AllLayers,
-                    string other => throw new CommandException($"--protect-super must be 'early' or 'all', but is '{other}'."),
-                },
+                SuperExperts = result.GetValue(_protectSuper) ?? SuperExpertProtection.None,
                 MultipleOf = result.GetValue(_multipleOf) ?? 1,
                 Seed = result.GetValue(_seed) ?? 0,
             };

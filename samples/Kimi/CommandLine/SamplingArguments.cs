@@ -1,5 +1,6 @@
 using System.CommandLine;
 using KimiLinear.Sampling;
+using KimiServer.CommandLine;
 
 namespace Kimi.CommandLine;
 
@@ -10,23 +11,22 @@ internal sealed class SamplingArguments
 
     private readonly Option<bool> _greedy = new("--greedy") { Description = "Always take the most likely token." };
 
-    private readonly Option<float?> _temperature = CommonOptions.Number<float>(
+    private readonly Option<float?> _temperature = NumberOption.Create<float>(
         "--temperature", $"Flattens or sharpens the probabilities; 0 is greedy {Default}.",
         "a number, at least 0", value => float.IsFinite(value) && value >= 0);
 
-    private readonly Option<int?> _topK = CommonOptions.Number<int>(
-        "--top-k", $"Keeps the N most likely tokens; 0 keeps all {Default}.", "a whole number, at least 0", value => value >= 0);
+    private readonly Option<int?> _topK = NumberOption.Whole(
+        "--top-k", $"Keeps the N most likely tokens; 0 keeps all {Default}.", 0);
 
-    private readonly Option<float?> _topP = CommonOptions.Number<float>(
+    private readonly Option<float?> _topP = NumberOption.Create<float>(
         "--top-p", $"Keeps the most likely tokens that together reach this probability {Default}.",
         "a number above 0 and at most 1", value => value is > 0 and <= 1);
 
-    private readonly Option<float?> _minP = CommonOptions.Number<float>(
+    private readonly Option<float?> _minP = NumberOption.Create<float>(
         "--min-p", "Keeps the tokens at least N times as likely as the best one [default: 0].",
         "a number from 0 to 1", value => value is >= 0 and <= 1);
 
-    private readonly Option<ulong?> _seed = CommonOptions.Number<ulong>(
-        "--seed", "Makes the draw repeatable.", "a whole number, at least 0", _ => true);
+    private readonly Option<ulong?> _seed = NumberOption.Whole<ulong>("--seed", "Makes the draw repeatable.", 0);
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)

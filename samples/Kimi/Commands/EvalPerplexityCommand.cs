@@ -7,6 +7,7 @@ using Kimi.Terminal;
 using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
 using KimiLinear.Model;
+using KimiServer.CommandLine;
 
 namespace Kimi.Commands;
 
@@ -45,14 +46,10 @@ internal static class EvalPerplexityCommand
             HelpName = "DIR",
             Required = true,
         };
-        Option<int?> limit = CommonOptions.Number<int>(
-            "--limit", "Only the file's first N documents [default: all].", "a whole number, at least 1", value => value >= 1);
-        Option<int?> maxLength = CommonOptions.Number<int>(
-            "--max-length", $"The most tokens of a document [default: {DefaultMaxLength}].", "a whole number, at least 2",
-            value => value >= 2);
-        Option<long?> seed = CommonOptions.Number<long>(
-            "--seed", $"Seed of the intervals' draws [default: {DefaultSeed}].", "a whole number, at least 0",
-            value => value >= 0);
+        Option<int?> limit = NumberOption.Whole("--limit", "Only the file's first N documents [default: all].", 1);
+        Option<int?> maxLength = NumberOption.Whole(
+            "--max-length", $"The most tokens of a document [default: {DefaultMaxLength}].", 2);
+        Option<long?> seed = NumberOption.Whole<long>("--seed", $"Seed of the intervals' draws [default: {DefaultSeed}].", 0);
         Option<WeightFormat?> format = FormatOption.ForLoading();
         ComputeArguments compute = new();
         Command command = new(

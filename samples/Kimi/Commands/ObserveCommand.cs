@@ -7,6 +7,7 @@ using KimiLinear.Configuration;
 using KimiLinear.Model;
 using KimiLinear.Pruning;
 using KimiLinear.Tensors;
+using KimiServer.CommandLine;
 
 namespace Kimi.Commands;
 
@@ -56,9 +57,8 @@ internal static class ObserveCommand
             Description = "Hold one layer's weights in memory at a time. What lies between layers is kept on the disk of --out: 8 "
                 + "bytes for each token and hidden dimension.",
         };
-        Option<int?> stepTokens = CommonOptions.Number<int>(
-            "--step-tokens", "The most tokens computed together [default: 1024].", "a whole number, at least 1", count => count >= 1);
-        Option<double?> saveEvery = CommonOptions.Number<double>(
+        Option<int?> stepTokens = NumberOption.Whole("--step-tokens", "The most tokens computed together [default: 1024].", 1);
+        Option<double?> saveEvery = NumberOption.Create<double>(
             "--save-every",
             "Save what is done so far after so many seconds [default: 30].",
             "a number of seconds from 0 to 86400",

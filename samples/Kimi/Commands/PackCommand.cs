@@ -4,6 +4,7 @@ using Kimi.Terminal;
 using KimiLinear.Checkpoints;
 using KimiLinear.Model;
 using KimiLinear.Tokenization;
+using KimiServer.CommandLine;
 
 namespace Kimi.Commands;
 
@@ -24,11 +25,11 @@ internal static class PackCommand
         Argument<string> target = new("TARGET") { Description = "The folder to make; it must not exist." };
         Option<WeightFormat?> format = FormatOption.ForPacking();
         Option<bool> download = CommonOptions.Download();
-        Option<int?> threads = CommonOptions.Number<int>(
+        Option<int?> threads = NumberOption.Whole(
             "--threads",
             "How many threads convert, 1 to 1024 [default: one for each processor].",
-            "a whole number from 1 to 1024",
-            count => count is >= 1 and <= 1024);
+            1,
+            1024);
         Command command = new("pack", "Writes a copy of a model in fewer bits, which loads at once and runs faster.")
         {
             source, target, download, format, threads,

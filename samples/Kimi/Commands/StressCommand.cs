@@ -6,6 +6,7 @@ using Kimi.Terminal;
 using KimiLinear.Configuration;
 using KimiLinear.Model;
 using KimiLinear.Tokenization;
+using KimiServer.CommandLine;
 
 namespace Kimi.Commands;
 
@@ -37,15 +38,16 @@ internal static class StressCommand
         };
         Option<string?> key = new("--api-key") { Description = "The key that the server asks for.", HelpName = "KEY" };
         Option<bool> download = CommonOptions.Download();
-        Option<int?> callers = Count("--callers", "How many callers ask at once [default: 64].", 1, MaxCallers);
-        Option<int?> prompt = Count("--prompt-tokens", "Tokens of a prompt [default: 32].", 1, MaxTokens);
+        Option<int?> callers = NumberOption.Whole("--callers", "How many callers ask at once [default: 64].", 1, MaxCallers);
+        Option<int?> prompt = NumberOption.Whole("--prompt-tokens", "Tokens of a prompt [default: 32].", 1, MaxTokens);
         prompt.Aliases.Add("-p");
-        Option<int?> reply = Count("--reply-tokens", "Tokens of a reply [default: 128].", 1, MaxTokens);
+        Option<int?> reply = NumberOption.Whole("--reply-tokens", "Tokens of a reply [default: 128].", 1, MaxTokens);
         reply.Aliases.Add("-n");
-        Option<int?> requests = Count("--requests", "How many requests there are [default: four for each caller].", 1, MaxTokens);
-        Option<int?> turn = Count(
+        Option<int?> requests = NumberOption.Whole(
+            "--requests", "How many requests there are [default: four for each caller].", 1, MaxTokens);
+        Option<int?> turn = NumberOption.Whole(
             "--turn", "Tokens of a conversation whose second turn is timed; 0 for none [default: 2000].", 0, MaxTokens);
-        Option<double?> minutes = CommonOptions.Number<double>(
+        Option<double?> minutes = NumberOption.Create<double>(
             "--minutes",
             "Go on for so long in place of counting requests; half of those in this process are cancelled on their way.",
             "a number above 0, at most 10000",
@@ -110,7 +112,4 @@ internal static class StressCommand
         result.AddError(error);
         return null;
     }
-
-    private static Option<int?> Count(string name, string description, int least, int most) => CommonOptions.Number<int>(
-        name, description, $"a whole number from {least} to {most}", count => count >= least && count <= most);
 }

@@ -43,11 +43,8 @@ public sealed class ServeCommand
         DefaultValueFactory = _ => "127.0.0.1",
     };
 
-    private readonly Option<int> _port = new("--port")
-    {
-        Description = "The port to listen on; 0 takes a free one.",
-        DefaultValueFactory = _ => 8000,
-    };
+    private readonly Option<int?> _port = NumberOption.Whole(
+        "--port", "The port to listen on; 0 takes a free one [default: 8000].", 0, 65535);
 
     private readonly Option<string[]> _apiKeys = new("--api-key")
     {
@@ -63,17 +60,11 @@ public sealed class ServeCommand
         AllowMultipleArgumentsPerToken = true,
     };
 
-    private readonly Option<int?> _maxSequences = new("--max-num-seqs")
-    {
-        Description = "How many requests are computed side by side [default: 64].",
-        HelpName = "N",
-    };
+    private readonly Option<int?> _maxSequences = NumberOption.Whole(
+        "--max-num-seqs", "How many requests are computed side by side [default: 64].", 1);
 
-    private readonly Option<int?> _maxQueued = new("--max-queued-requests")
-    {
-        Description = "How many more may wait; the next is answered with 429 [default: 1024].",
-        HelpName = "N",
-    };
+    private readonly Option<int?> _maxQueued = NumberOption.Whole(
+        "--max-queued-requests", "How many more may wait; the next is answered with 429 [default: 1024].", 0);
 
     private readonly Option<int?> _maxModelLength = new("--max-model-len")
     {
@@ -85,18 +76,16 @@ public sealed class ServeCommand
                 result, $"--max-model-len must be a number of tokens such as 8192, 8k or 8K, but is '{result.Tokens[0].Value}'."),
     };
 
-    private readonly Option<int?> _maxTokens = new("--default-max-tokens")
-    {
-        Description = "The longest reply of requests that name no limit [default: the model's, or as long as the context].",
-        HelpName = "N",
-    };
+    private readonly Option<int?> _maxTokens = NumberOption.Whole(
+        "--default-max-tokens",
+        "The longest reply of requests that name no limit [default: the model's, or as long as the context].",
+        1);
 
-    private readonly Option<int> _maxRequestMegabytes = new("--max-request-mb")
-    {
-        Description = "The longest body of a request in mebibytes; a longer one is answered with 413.",
-        HelpName = "N",
-        DefaultValueFactory = _ => 32,
-    };
+    private readonly Option<int?> _maxRequestMegabytes = NumberOption.Whole(
+        "--max-request-mb",
+        "The longest body of a request in mebibytes; a longer one is answered with 413 [default: 32].",
+        1,
+        1024);
 
     private readonly Option<string> _device = new("--device")
     {
@@ -105,11 +94,8 @@ public sealed class ServeCommand
         DefaultValueFactory = _ => "auto",
     };
 
-    private readonly Option<int?> _threads = new("--threads")
-    {
-        Description = "How many threads compute, 1 to 1024 [default: one for each processor].",
-        HelpName = "N",
-    };
+    private readonly Option<int?> _threads = NumberOption.Whole(
+        "--threads", "How many threads compute, 1 to 1024 [default: one for each processor].", 1, 1024);
 
     private readonly Option<string> _activations = new("--activations")
     {
@@ -129,30 +115,22 @@ public sealed class ServeCommand
         HelpName = "DIR",
     };
 
-    private readonly Option<int> _draftTokens = new("--draft-tokens")
-    {
-        Description = "How many tokens to guess at most from the text so far, and check in one step; 0 for none.",
-        HelpName = "N",
-        DefaultValueFactory = _ => 8,
-    };
+    private readonly Option<int?> _draftTokens = NumberOption.Whole(
+        "--draft-tokens",
+        "How many tokens to guess at most from the text so far, and check in one step; 0 for none [default: 8].",
+        0,
+        64);
 
     private readonly VllmFlags _flags = new();
 
     internal ServeCommand()
     {
         Require(_host, "an IP address or localhost", host => ParseAddress(host) is not null);
-        Require(_port, "between 0 and 65535", port => port is >= 0 and <= 65535);
         Require(_apiKeys, "a text", keys => keys.All(key => key.Length > 0));
         Require(_names, "a text", names => names.All(name => name.Length > 0));
-        Require(_maxSequences, "at least 1", count => count >= 1);
-        Require(_maxQueued, "at least 0", count => count >= 0);
-        Require(_maxTokens, "at least 1", count => count >= 1);
-        Require(_maxRequestMegabytes, "between 1 and 1024", size => size is >= 1 and <= 1024);
         Require(
             _device, "auto, cpu, cuda:N, torch:cpu or torch:cuda:N with N from 0", name => ComputeDevice.TryParse(name, out _));
         Require(_activations, "auto, int8, int16 or float32", name => TryParseActivations(name, out _));
-        Require(_draftTokens, "between 0 and 64", count => count is >= 0 and <= 64);
-        Require(_threads, "between 1 and 1024", count => count is >= 1 and <= 1024);
     }
 
     /// <summary>Makes the command as one of a larger tool.</summary>
@@ -266,7 +244,7 @@ public sealed class ServeCommand
             DefaultMaxOutputTokens = result.GetValue(_maxTokens),
             ReusePrefixes = !result.GetValue(_noPrefixes),
             PrefixFolder = result.GetValue(_prefixFolder),
-            MaxDraftTokens = result.GetValue(_draftTokens),
+            MaxDraftTokens = result.GetValue(_draftTokens) ?? 8,
             // Clients are not of .NET alone, and JSON Schema asks for the offset.
             UseLocalTimes = false,
             // A client is told what it cannot have, unless it calls a schema a wish.
@@ -279,9 +257,9 @@ public sealed class ServeCommand
             Model = model,
             ServedModelNames = result.GetValue(_names)!,
             Address = ParseAddress(result.GetValue(_host)!)!,
-            Port = result.GetValue(_port),
+            Port = result.GetValue(_port) ?? 8000,
             ApiKeys = keys.Length > 0 || string.IsNullOrEmpty(variable) ? keys : [variable],
-            MaxRequestBytes = (long)result.GetValue(_maxRequestMegabytes) << 20,
+            MaxRequestBytes = (result.GetValue(_maxRequestMegabytes) ?? 32L) << 20,
             Notes = _flags.Notes(result),
         };
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Unicode;
 
@@ -30,9 +31,11 @@ internal sealed unsafe class GgufMetadata(IReadOnlyDictionary<string, GgufMetada
             return null;
         }
 
-        string rule = $"must be a whole number from {min} to {max}";
+        string rule = string.Create(CultureInfo.InvariantCulture, $"must be a whole number from {min} to {max}");
         long number = GgufMetadataValue.ReadInteger(value.Type, value.Data) ?? throw Refuse(key, rule, $"is {Describe(value)}");
-        return number >= min && number <= max ? number : throw Refuse(key, rule, $"is {number}");
+        return number >= min && number <= max
+            ? number
+            : throw Refuse(key, rule, string.Create(CultureInfo.InvariantCulture, $"is {number}"));
     }
 
     public int Integer(string key, int min, int max) => (int)(OptionalInteger(key, min, max) ?? throw Missing(key));

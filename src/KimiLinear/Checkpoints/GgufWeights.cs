@@ -1,3 +1,4 @@
+using System.Globalization;
 using KimiLinear.Tensors;
 
 namespace KimiLinear.Checkpoints;
@@ -144,7 +145,8 @@ internal sealed unsafe class GgufWeights : IDisposable
         {
             if (value is not (< 0 and > float.NegativeInfinity))
             {
-                throw Refuse(factors, $"must hold negative numbers only, but holds {value}");
+                throw Refuse(
+                    factors, string.Create(CultureInfo.InvariantCulture, $"must hold negative numbers only, but holds {value}"));
             }
 
             value = (float)Math.Log(-(double)value);

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace KimiLinear.Configuration;
 
 /// <summary>The range of every single value, whether a file states it or a caller.</summary>
@@ -61,7 +63,8 @@ internal static class KimiLinearConfigRanges
     {
         if (value < min || value > max)
         {
-            throw new ArgumentException($"{name} must be between {min} and {max}, but is {value}.", name);
+            throw new ArgumentException(
+                string.Create(CultureInfo.InvariantCulture, $"{name} must be between {min} and {max}, but is {value}."), name);
         }
     }
 }

@@ -1,4 +1,5 @@
 using KimiLinear.Sampling;
+using KimiLinear.Tokenization;
 
 namespace KimiLinear.Generation;
 
@@ -31,14 +32,22 @@ public sealed record GenerationOptions
     /// Of several, the one that is complete first ends it, and of those the longest. It is not part of the text. Special tokens
     /// are no text: none is found in them or across them.
     /// </summary>
-    /// <value>The default is empty. Empty strings in it are ignored.</value>
+    /// <value>
+    /// The default is empty. Empty strings in it are ignored; half of a surrogate pair is refused, since no text has one.
+    /// </value>
     public IReadOnlyList<string> StopSequences
     {
         get;
         init
         {
             ArgumentNullException.ThrowIfNull(value, nameof(StopSequences));
-            field = Array.AsReadOnly([.. value.Where(text => !string.IsNullOrEmpty(text))]);
+            string[] texts = [.. value.Where(text => !string.IsNullOrEmpty(text))];
+            foreach (string text in texts)
+            {
+                WholeText.Require(text, nameof(StopSequences));
+            }
+
+            field = Array.AsReadOnly(texts);
         }
     } = [];
 

@@ -339,11 +339,11 @@ internal static class ExpertStatisticsFile
         }
     }
 
-    private static void Require(bool condition, string problem)
+    private static void Require(bool condition, FormattableString problem)
     {
         if (!condition)
         {
-            throw new FormatException(problem);
+            throw new FormatException(FormattableString.Invariant(problem));
         }
     }
 }

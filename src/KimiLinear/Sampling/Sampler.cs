@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
@@ -133,9 +134,10 @@ internal sealed class Sampler
 
     [DoesNotReturn]
     private static void ThrowNotANumber(int tokenId, float logit) =>
-        throw new InvalidOperationException(
-            $"The model computed {logit} as the logit of token {tokenId}, which must be a finite number. " +
-            "Its weights are damaged or its arithmetic overflowed; check the checkpoint's files.");
+        throw new InvalidOperationException(string.Create(
+            CultureInfo.InvariantCulture,
+            $"The model computed {logit} as the logit of token {tokenId}, which must be a finite number. "
+            + $"Its weights are damaged or its arithmetic overflowed; check the checkpoint's files."));
 
     [DoesNotReturn]
     private static void ThrowAllForbidden(bool isConstrained, bool hasForbiddenIds) =>

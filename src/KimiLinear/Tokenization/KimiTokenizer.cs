@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
@@ -217,7 +218,11 @@ public sealed class KimiTokenizer
         if ((uint)id >= (uint)VocabularySize)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(id), id, $"The token id must be from 0 to {VocabularySize - 1}, the model's vocabulary, but is {id}.");
+                nameof(id),
+                id,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The token id must be from 0 to {VocabularySize - 1}, the model's vocabulary, but is {id}."));
         }
 
         return id < BaseVocabularySize ? _vocabulary[id] : _specialBytes[id - BaseVocabularySize];

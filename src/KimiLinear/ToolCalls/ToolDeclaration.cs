@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using KimiLinear.Tokenization;
 
 namespace KimiLinear.ToolCalls;
 
@@ -17,7 +18,10 @@ public sealed class ToolDeclaration
     /// <param name="name">The name by which the model calls the tool.</param>
     /// <param name="description">What the tool is for, in words the model reads; <see langword="null"/> leaves it out.</param>
     /// <param name="parameters">The JSON schema of the arguments; <see langword="null"/> leaves it out.</param>
-    /// <exception cref="ArgumentException"><paramref name="name"/> is <see langword="null"/> or empty.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="name"/> is <see langword="null"/> or empty, or it or <paramref name="description"/> holds half of a
+    /// surrogate pair.
+    /// </exception>
     /// <exception cref="JsonException">
     /// <paramref name="parameters"/> holds half of a surrogate pair, or bytes that are not UTF-8.
     /// </exception>
@@ -84,6 +88,8 @@ public sealed class ToolDeclaration
     private static JsonElement Wrap(string name, string? description, JsonElement? parameters)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
+        WholeText.Require(name, nameof(name));
+        WholeText.Require(description ?? "", nameof(description));
         ArrayBufferWriter<byte> json = new();
         using (Utf8JsonWriter writer = new(json))
         {

@@ -20,6 +20,7 @@ public sealed class GgufConfigReaderTests : IDisposable
         { "embedding_length must be a whole number", "kimi-linear.embedding_length", ulong.MaxValue },
         { "embedding_length must be a whole number", "kimi-linear.embedding_length", "256" },
         { "block_count must be a whole number", "kimi-linear.block_count", uint.MaxValue },
+        { "but is -1", "kimi-linear.block_count", -1 },
         { "expert_weights_scale must be a positive number", "kimi-linear.expert_weights_scale", float.NaN },
         { "expert_weights_norm must be true or false", "kimi-linear.expert_weights_norm", 1u },
         { "q_lora_rank must be absent", "kimi-linear.attention.q_lora_rank", 768u },

@@ -85,17 +85,17 @@ public sealed class GgufWeightsTests : IDisposable
     }
 
     [Theory]
-    [InlineData(0f)]
-    [InlineData(1f)]
-    [InlineData(float.NaN)]
-    [InlineData(float.NegativeInfinity)]
-    public void Open_DecayFactorThatIsNone_IsRefused(float factor)
+    [InlineData(0f, "0")]
+    [InlineData(1.5f, "1.5")]
+    [InlineData(float.NaN, "NaN")]
+    [InlineData(float.NegativeInfinity, "-Infinity")]
+    public void Open_DecayFactorThatIsNone_IsRefused(float factor, string named)
     {
         GgufWriter writer = GgufGolden.Copy("q4_0");
         _ = writer.Take("blk.0.ssm_a");
         writer.Add("blk.0.ssm_a", Float32, Bytes(-1, factor), 2, 1);
 
-        Assert.Contains("blk.0.ssm_a must hold negative numbers", Refusal(writer), StringComparison.Ordinal);
+        Assert.Contains($"blk.0.ssm_a must hold negative numbers only, but holds {named}", Refusal(writer), StringComparison.Ordinal);
     }
 
     [Theory]

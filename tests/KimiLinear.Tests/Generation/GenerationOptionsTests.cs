@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using KimiLinear.Generation;
 using Xunit;
 
@@ -42,6 +43,19 @@ public sealed class GenerationOptionsTests
     [Fact]
     public void StopSequences_EmptyAndNullItems_AreIgnored() =>
         Assert.Equal(["a", "b"], new GenerationOptions { StopSequences = ["a", "", null!, "b"] }.StopSequences);
+
+    // The low half of a character would end the text behind the high half.
+    [Theory]
+    [InlineData(@"\ud83d")]
+    [InlineData(@"\ude00")]
+    [InlineData(@"😀\ud83d!")]
+    public void StopSequences_HalfASurrogatePair_Throws(string stop)
+    {
+        ArgumentException thrown = Assert.Throws<ArgumentException>(
+            () => new GenerationOptions { StopSequences = ["a", Regex.Unescape(stop)] });
+
+        Assert.Equal(nameof(GenerationOptions.StopSequences), thrown.ParamName);
+    }
 
     [Fact]
     public void StopSequences_ChangedAfterwardsByTheCaller_StayAsTheyWere()

@@ -181,7 +181,7 @@ public sealed class RandomModelTests
     public static TheoryData<KimiLinearConfig, string> ImpossibleConfigs() => new()
     {
         { Config with { HiddenDim = 0 }, "HiddenDim must be between 1 and 1048576, but is 0" },
-        { Config with { VocabularySize = -1 }, "VocabularySize must be" },
+        { Config with { VocabularySize = -1 }, "VocabularySize must be between 1 and 16777216, but is -1" },
         { Config with { LayerKinds = [] }, "LayerCount must be" },
         { Config with { LayerKinds = null! }, "LayerKinds" },
         { Config with { SparseLayers = [true] }, "SparseLayers must have one entry for each of the 6 layers, but has 1" },

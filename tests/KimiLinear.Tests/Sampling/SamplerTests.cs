@@ -121,15 +121,15 @@ public sealed class SamplerTests
     }
 
     [Theory]
-    [InlineData(float.NaN)]
-    [InlineData(float.PositiveInfinity)]
-    public void Sample_ModelLogitIsNotANumber_ThrowsNamingTheToken(float logit)
+    [InlineData(float.NaN, "NaN")]
+    [InlineData(float.PositiveInfinity, "Infinity")]
+    public void Sample_ModelLogitIsNotANumber_ThrowsNamingTheToken(float logit, string named)
     {
         var sampler = new Sampler(new SamplingOptions(), 3);
 
         var thrown = Assert.Throws<InvalidOperationException>(() => Sample(sampler, [1, logit, 2]));
 
-        Assert.Contains("token 1", thrown.Message, StringComparison.Ordinal);
+        Assert.Contains($"computed {named} as the logit of token 1", thrown.Message, StringComparison.Ordinal);
     }
 
     [Fact]

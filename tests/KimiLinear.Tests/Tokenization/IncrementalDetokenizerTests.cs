@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
@@ -70,7 +71,8 @@ public sealed class IncrementalDetokenizerTests
         ArgumentOutOfRangeException exception =
             Assert.Throws<ArgumentOutOfRangeException>(() => Tokenizer.CreateDetokenizer().Append(id));
 
-        Assert.Contains($"from 0 to 1535, the model's vocabulary, but is {id}", exception.Message);
+        Assert.Contains(
+            string.Create(CultureInfo.InvariantCulture, $"from 0 to 1535, the model's vocabulary, but is {id}"), exception.Message);
     }
 
     [Fact]

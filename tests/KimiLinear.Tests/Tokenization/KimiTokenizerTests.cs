@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
@@ -167,7 +168,8 @@ public sealed class KimiTokenizerTests
             Assert.Throws<ArgumentOutOfRangeException>(() => Tokenizer.Decode([65, id], includeSpecialTokens: false));
 
         Assert.Equal(id, exception.ActualValue);
-        Assert.Contains($"from 0 to 1535, the model's vocabulary, but is {id}", exception.Message);
+        Assert.Contains(
+            string.Create(CultureInfo.InvariantCulture, $"from 0 to 1535, the model's vocabulary, but is {id}"), exception.Message);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using KimiLinear.ToolCalls;
 using Xunit;
 
@@ -83,6 +84,39 @@ public sealed class ToolDeclarationTests
         JsonElement schema = JsonDocument.Parse((byte[])[.. "{\"type\":\"object\",\"title\":\""u8, 0xFF, .. "\"}"u8]).RootElement;
 
         Assert.Contains("no text", Assert.Throws<JsonException>(() => new ToolDeclaration("f", parameters: schema)).Message);
+    }
+
+    // The framework's writer would put U+FFFD in its place, and the model would call another name.
+    [Theory]
+    [InlineData(@"f\ud800", null, "name holds half of a surrogate pair at index 1")]
+    [InlineData(@"😀\udc00", null, "name holds half of a surrogate pair at index 2")]
+    [InlineData("f", @"cut \ud83d", "description holds half of a surrogate pair at index 4")]
+    public void Constructor_HalfASurrogatePair_Throws(string name, string? description, string message) =>
+        Assert.StartsWith(message, Assert.Throws<ArgumentException>(
+            () => new ToolDeclaration(Regex.Unescape(name), Regex.Unescape(description ?? ""))).Message);
+
+    [Theory]
+    [InlineData("\0", "\\u0000")]
+    [InlineData("\u2028😀", "\u2028😀")]
+    public void ToJson_UnusualNames_AreKept(string name, string written)
+    {
+        JsonElement schema = JsonElement.Parse($$"""{"{{written}}":0}""");
+
+        ToolDeclaration tool = new(name, name, schema);
+
+        Assert.Equal(name, tool.Name);
+        Assert.Equal(
+            $$$"""{"function":{"description":"{{{written}}}","name":"{{{written}}}","parameters":{"{{{written}}}":0}},"""
+            + "\"type\":\"function\"}",
+            tool.ToJson());
+    }
+
+    [Fact]
+    public void Constructor_VeryLongName_IsKept()
+    {
+        string name = new('n', 1_000_000);
+
+        Assert.Equal($$$"""{"function":{"name":"{{{name}}}"},"type":"function"}""", new ToolDeclaration(name).ToJson());
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using KimiLinear.Backends;
 using KimiLinear.Checkpoints;
 using KimiLinear.Configuration;
@@ -92,8 +93,9 @@ public static class ExpertMerger
         int count = config.ExpertCount - (int)decimal.Floor(config.ExpertCount * ratio);
         return ratio is > 0 and < 1 && count < config.ExpertCount
             ? count
-            : throw new ArgumentException(
-                $"The ratio of experts to merge away must be below 1 and at least one of {config.ExpertCount}, but is {ratio}.");
+            : throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"The ratio of experts to merge away must be below 1 and at least one of {config.ExpertCount}, but is {ratio}."));
     }
 
     private static void RequirePlain(Checkpoint checkpoint)
