@@ -15,7 +15,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Text.RegularExpressions;
 
-string[] switches = ["", "DOTNET_EnableAVX512", "DOTNET_EnableAVX2", "DOTNET_EnableHWIntrinsic"];
+string[] switches = ["", "DOTNET_EnableAVX512", "DOTNET_EnableAVXVNNI", "DOTNET_EnableAVX2", "DOTNET_EnableHWIntrinsic"];
 switch (args)
 {
     case ["compile", string library]:
@@ -46,7 +46,10 @@ static int CompileAndRead(string library, string switchedOff)
     string name = switchedOff.Length == 0 ? "this processor" : $"without {switchedOff["DOTNET_Enable".Length..]}";
     int result = process.ExitCode == 0 ? Report(library, listing, name) : process.ExitCode;
     File.Delete(listing);
-    return result;
+
+    // Not yet seen on a processor with 512 bits, where calls are told and no more.
+    bool isTried = !Vector512.IsHardwareAccelerated || switchedOff is not ("" or "DOTNET_EnableAVXVNNI");
+    return isTried || process.ExitCode != 0 ? result : 0;
 }
 
 static int Report(string library, string listing, string name)
@@ -81,7 +84,7 @@ static (int Methods, string[] Calls) Read(string listing, HashSet<string> inline
             caller = line[Heading.Length..];
             methods++;
         }
-        else if (Regex.IsMatch(line, @"^\s+blr\s") && Regex.IsMatch(caller, "\\.(Panel|PackedQ4|PackedQ8|Strip)Kernel`.*\\[.*128"))
+        else if (Regex.IsMatch(line, @"^\s+(blr|br)\s+x") && Regex.IsMatch(caller, "\\.(Panel|PackedQ4|PackedQ8|Strip)Kernel`.*\\[.*128"))
         {
             // Listings for Arm do not name what is called; these call nothing.
             string call = $"something in {Short(caller)}";
@@ -153,11 +156,19 @@ static IEnumerable<Type> Types(Assembly assembly)
     }
 }
 
+static int Fail(string problem)
+{
+    Console.Error.WriteLine(problem);
+    return 1;
+}
+
 static int Compile(string path)
 {
+    const int FewestKernels = 100;
     Assembly assembly = Assembly.LoadFrom(path);
     Type[] structs = [.. Types(assembly).Where(type => type is { IsValueType: true, IsGenericType: false })];
     SortedSet<string> left = new(StringComparer.Ordinal);
+    SortedDictionary<string, int> counts = new(StringComparer.Ordinal);
 
     // What kernels read of it is a constant once it is there, and it is before a backend is made.
     RuntimeHelpers.RunClassConstructor(assembly.GetType("KimiLinear.Backends.Processor", throwOnError: true)!.TypeHandle);
@@ -177,6 +188,7 @@ static int Compile(string path)
             ["TIntegers"] = integers,
             ["TInteger"] = Argument(integers, "IIntegerSimd`2", 0),
         };
+        counts[simd.Name] = 0;
         foreach (MethodInfo method in Methods(assembly))
         {
             Type[] parameters = [.. method.DeclaringType!.GetGenericArguments(), .. method.GetGenericArguments()];
@@ -187,8 +199,9 @@ static int Compile(string path)
         }
     }
 
-    Console.WriteLine(left.Count == 0 ? "all kernels compiled" : $"not compiled by themselves: {string.Join(", ", left)}");
-    return 0;
+    // What takes a job is compiled with none, since jobs are parts of others.
+    Console.WriteLine($"compiled: {string.Join(", ", counts)}; not by themselves: {string.Join(", ", left)}");
+    return counts.Count > 0 && counts.Values.All(count => count > FewestKernels) ? 0 : Fail("Too few kernels were found.");
 
     void Prepare(MethodInfo method, Type[] parameters, Type[] chosen, Dictionary<string, Type> types)
     {
@@ -197,6 +210,7 @@ static int Compile(string path)
             if (Satisfy(method, parameters, chosen))
             {
                 RuntimeHelpers.PrepareMethod(method.MethodHandle, [.. chosen.Select(type => type.TypeHandle)]);
+                counts[types["TSimd"].Name]++;
             }
 
             return;

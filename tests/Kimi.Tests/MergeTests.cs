@@ -100,6 +100,7 @@ public sealed class MergeTests : IDisposable
 
         Assert.Equal((1, ""), (result.ExitCode, result.Output));
         Assert.Equal(1, result.Error.Count('\n'));
+        Assert.Contains("file length was too large", result.Error, StringComparison.Ordinal);
         Assert.Equal([data], Directory.GetFileSystemEntries(_folder.Path));
     }
 

@@ -12,7 +12,7 @@ public sealed class OptionTests
     private static readonly string[] NoValues =
         ["abc", "", " ", "NaN", "-7.5", "1e999", "\u22125", "1 2", "0x10", "٣"];
 
-    private static readonly Command Root = KimiCommand.Create(new CommandTerminal(new Interrupts()));
+    private static readonly Command Root = Create();
 
     /// <summary>The options that take only some values: all but texts, and texts whose help names those there are.</summary>
     public static TheoryData<string, string> Options => [.. WithOptions(Root, "kimi")
@@ -59,4 +59,11 @@ public sealed class OptionTests
     private static IEnumerable<(string Path, Option Option)> WithOptions(Command command, string path) =>
         command.Options.Where(option => option.Arity.MaximumNumberOfValues > 0).Select(option => (path, option))
             .Concat(command.Subcommands.SelectMany(child => WithOptions(child, $"{path} {child.Name}")));
+
+    // Nothing is run: the signals of this process stay the test runner's.
+    private static RootCommand Create()
+    {
+        using Interrupts interrupts = new();
+        return KimiCommand.Create(new CommandTerminal(interrupts));
+    }
 }

@@ -174,7 +174,7 @@ public static class CalibrationReader
                 CalibrationRecord record = RecordReader.Read(line);
                 _formats.Add(record.Format);
                 List<int> ids = Encode(record);
-                RequireKnown(ids);
+                RequireKnown(ids, record.Ids is not null);
                 return ids.Count > 0 ? ids : throw new JsonException("it holds no text.");
             }
             catch (Exception exception) when (exception is JsonException or NotSupportedException or ArgumentException)
@@ -184,14 +184,14 @@ public static class CalibrationReader
             }
         }
 
-        private void RequireKnown(List<int> ids)
+        private void RequireKnown(List<int> ids, bool areGiven)
         {
             if (options.VocabularySize is int size && ids.FindIndex(id => (uint)id >= (uint)size) is int index and >= 0)
             {
+                string remedy = areGiven ? "It was made with another model's tokenizer." : "The tokenizer is another model's.";
                 throw new JsonException(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"its token {index} is {ids[index]}, but the model's ids go from 0 to {size - 1}. It was made with "
-                    + $"another model's tokenizer."));
+                    $"its token {index} is {ids[index]}, but the model's ids go from 0 to {size - 1}. {remedy}"));
             }
         }
 

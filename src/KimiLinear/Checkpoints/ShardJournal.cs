@@ -53,13 +53,15 @@ internal sealed class ShardJournal : IDisposable
     public static ShardJournal Open(string folder, string fingerprint, IReadOnlyList<JournalFile> files)
     {
         ShardJournal journal = new(folder, files, OpenAlone(folder));
+        bool isNew = false;
         try
         {
             // What counts is never written again: a process that is killed right here must not forget it. Only an unfinished line
             // goes, which would be in the way of those to come.
             journal._stream.SetLength(journal.Read(fingerprint));
             _ = journal._stream.Seek(0, SeekOrigin.End);
-            if (journal._stream.Length == 0)
+            isNew = journal._stream.Length == 0;
+            if (isNew)
             {
                 journal.Append($"{Title}{Separator}{fingerprint}");
             }
@@ -68,14 +70,33 @@ internal sealed class ShardJournal : IDisposable
         }
         catch
         {
-            journal.Dispose();
-            if (Directory.EnumerateFileSystemEntries(folder).All(IsJournal))
+            using (journal)
             {
-                // On a full disk not even the first line fits; there is nothing here to go on with.
-                Directory.Delete(folder, recursive: true);
+                if (isNew)
+                {
+                    RemoveUnused(folder);
+                }
             }
 
             throw;
+        }
+    }
+
+    // On a full disk not even the first line fits, and there is nothing to go on with. The journal is still open, so that no other
+    // process has begun here; where an open file cannot be deleted, as on Windows, it stays, which the next attempt takes up.
+    private static void RemoveUnused(string folder)
+    {
+        try
+        {
+            if (Directory.EnumerateFileSystemEntries(folder).All(IsJournal))
+            {
+                Delete(folder);
+                Directory.Delete(folder);
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Why the journal cannot be begun is what counts.
         }
     }
 

@@ -53,7 +53,7 @@ public sealed class RunOutputTests : IDisposable
         KimiResult result = await KimiProcess.RunAsync(arguments);
 
         Assert.StartsWith($"kimi: '{items}' cannot be written: ", full.Error);
-        Assert.EndsWith("What is judged so far is kept; make room, and the same command continues.\n", full.Error);
+        Assert.EndsWith("What is judged so far is kept; mend that, and the same command continues.\n", full.Error);
         Assert.Equal((1, 1), (full.ExitCode, full.Error.Count('\n')));
         Assert.Equal((byte)'\n', left[^1]);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));

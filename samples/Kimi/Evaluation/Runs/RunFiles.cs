@@ -23,14 +23,18 @@ internal static class RunFiles
             File.WriteAllText(unfinished, content, new UTF8Encoding(false));
             File.Move(unfinished, path, overwrite: true);
         }
-        catch (Exception exception) when (IsOfTheDisk(exception))
+        catch (Exception exception) when (IsOfTheDisk(exception) || exception is UnauthorizedAccessException)
         {
-            File.Delete(unfinished);
-            throw CannotWrite(path, exception, "Make room, and give the same command again.");
+            if (File.Exists(unfinished))
+            {
+                File.Delete(unfinished);
+            }
+
+            throw CannotWrite(path, exception, "Mend that, and give the same command again.");
         }
     }
 
-    /// <summary>Tells whether an exception says that a disk takes no more.</summary>
+    /// <summary>Tells whether an exception is one of writing.</summary>
     /// <remarks>The framework takes a file that grows beyond what its disk allows for a wrong argument.</remarks>
     public static bool IsOfTheDisk(Exception exception) => exception is IOException or ArgumentOutOfRangeException;
 

@@ -81,7 +81,7 @@ internal sealed class RunFolder<TProtocol, TItem> : IDisposable
     }
 
     /// <summary>Adds a line, in one write, and makes sure that it is on the disk.</summary>
-    /// <exception cref="CommandException">The disk is full; the file is as it was.</exception>
+    /// <exception cref="CommandException">The file cannot be written, as on a full disk; it is as it was.</exception>
     public void Append(TItem item)
     {
         byte[] line = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(item, JsonText.Compact) + "\n");
@@ -99,7 +99,7 @@ internal sealed class RunFolder<TProtocol, TItem> : IDisposable
                 _items.SetLength(end);
                 _items.Position = end;
                 throw RunFiles.CannotWrite(
-                    _items.Name, exception, "What is judged so far is kept; make room, and the same command continues.");
+                    _items.Name, exception, "What is judged so far is kept; mend that, and the same command continues.");
             }
         }
     }
