@@ -1,5 +1,4 @@
 #:property PublishAot=false
-#:property AllowUnsafeBlocks=true
 
 // Checks that the JIT puts the small methods of kernels where they are called, for every width of vectors and every kind of weight:
 // dotnet run .ci/CheckInlining.cs -- <KimiLinear.dll, built for release>
@@ -64,7 +63,7 @@ static int Report(string library, string listing, string name)
     Array.ForEach(calls, call => Console.Error.WriteLine($"  not inlined: {call}"));
     if (methods == 0)
     {
-        Console.Error.WriteLine("No kernel was compiled.");
+        Console.Error.WriteLine("The listing is empty: this runtime lists no machine code.");
     }
 
     return methods == 0 || calls.Length > 0 ? 1 : 0;
@@ -84,7 +83,8 @@ static (int Methods, string[] Calls) Read(string listing, HashSet<string> inline
             caller = line[Heading.Length..];
             methods++;
         }
-        else if (Regex.IsMatch(line, @"^\s+(blr|br)\s+x") && Regex.IsMatch(caller, "\\.(Panel|PackedQ4|PackedQ8|Strip)Kernel`.*\\[.*128"))
+        else if (Regex.IsMatch(line, @"^\s+(blr|br)\s+x")
+            && Regex.IsMatch(caller, @"\.(Panel|PackedQ4|PackedQ8|Strip)Kernel`.*\[.*128"))
         {
             // Listings for Arm do not name what is called; these call nothing.
             string call = $"something in {Short(caller)}";
@@ -199,7 +199,7 @@ static int Compile(string path)
         }
     }
 
-    // What takes a job is compiled with none, since jobs are parts of others.
+    // What takes a job or a source of panels has no type here to be compiled for: those are generic themselves.
     Console.WriteLine($"compiled: {string.Join(", ", counts)}; not by themselves: {string.Join(", ", left)}");
     return counts.Count > 0 && counts.Values.All(count => count > FewestKernels) ? 0 : Fail("Too few kernels were found.");
 

@@ -34,7 +34,7 @@ internal static class RunFiles
         }
     }
 
-    /// <summary>Tells whether an exception is one of writing.</summary>
+    /// <summary>Tells whether an exception is of the disk that is written to.</summary>
     /// <remarks>The framework takes a file that grows beyond what its disk allows for a wrong argument.</remarks>
     public static bool IsOfTheDisk(Exception exception) => exception is IOException or ArgumentOutOfRangeException;
 
