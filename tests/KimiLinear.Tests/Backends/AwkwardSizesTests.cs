@@ -84,6 +84,27 @@ public sealed unsafe class AwkwardSizesTests
     }
 
     [Theory]
+    [MemberData(nameof(PrecisionCases))]
+    public void LatentAttention_ManyHeadsOnFewPagesOnAnyThreads_SameBits(string backend, LatentPrecision precision)
+    {
+        KimiLinearConfig config = Config with { LatentHeadCount = 40 };
+        int[] steps = [70, 1, 3, 1];
+        using ComputeBackend single = Backend.Create(backend, config, 1);
+        List<float[]> expected = RunLatent(single, steps, precision);
+
+        for (int threads = 2; threads <= 8; threads++)
+        {
+            using ComputeBackend several = Backend.Create(backend, config, threads);
+            List<float[]> actual = RunLatent(several, steps, precision);
+
+            for (int i = 0; i < expected.Count; i++)
+            {
+                TensorAssert.Identical(actual[i], expected[i], $"step {i}, {threads} threads");
+            }
+        }
+    }
+
+    [Theory]
     [MemberData(nameof(Cases))]
     public void KimiDelta_SeveralSteps_MatchesReference(string backend, int threads)
     {
@@ -117,26 +138,27 @@ public sealed unsafe class AwkwardSizesTests
     private static List<float[]> RunLatent(
         ComputeBackend backend, int[] stepLengths, LatentPrecision precision = LatentPrecision.Float32)
     {
+        KimiLinearConfig config = backend.Config;
         Random random = new(7);
         using Weights weights = new(backend, random);
-        int projectionDim = (Config.LatentHeadCount * Config.QkHeadDim) + Config.LatentCacheDim;
+        int projectionDim = (config.LatentHeadCount * config.QkHeadDim) + config.LatentCacheDim;
         LatentAttentionWeights layer = new()
         {
             Norm = weights.Vector(1),
             Projection = weights.Matrix(projectionDim, 1),
-            LatentNorm = weights.Vector(Config.LatentRank),
+            LatentNorm = weights.Vector(config.LatentRank),
             KeyValueUp = weights.Matrix(
-                Config.LatentHeadCount * (Config.QkNopeHeadDim + Config.LatentValueDim), Config.LatentRank),
+                config.LatentHeadCount * (config.QkNopeHeadDim + config.LatentValueDim), config.LatentRank),
             Output = weights.Matrix(1, 1),
         };
-        using CacheStorage cache = backend.CreateCache(new CacheLayout(Config, precision));
+        using CacheStorage cache = backend.CreateCache(new CacheLayout(config, precision));
         int[] pages = [.. Enumerable.Range(0, CacheLayout.PagesFor(stepLengths.Sum())).Select(_ => cache.AddPage()).Reverse()];
         List<float[]> outputs = [];
         int cached = 0;
         foreach (int length in stepLengths)
         {
             using Tensor projected = backend.Allocate(length, projectionDim);
-            using Tensor output = backend.Allocate(length, Config.LatentHeadCount * Config.LatentValueDim);
+            using Tensor output = backend.Allocate(length, config.LatentHeadCount * config.LatentValueDim);
             Kernels.Random(random, length * projectionDim, 3).CopyTo(((HostBuffer)projected).Span);
             ForwardBatch batch = new();
             batch.Add(new int[length], 0, pages, cached, LogitsRequest.None);

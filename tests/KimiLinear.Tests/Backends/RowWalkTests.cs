@@ -18,13 +18,13 @@ public sealed unsafe class RowWalkTests
     [InlineData(16, 512)]
     public void TryNext_AllWorkers_GiveOutEachRowOnceInWholeTiles(int workers, int inputCount)
     {
-        foreach (int columnCount in (int[])[1, 64, 2_304, 1_000_000])
+        foreach ((int columnCount, int streamCount) in ((int, int)[])[(1, 1), (64, 9), (2_304, 1), (1_024, 9), (1_000_000, 1)])
         {
             int[] visits = new int[Matrices.Sum()];
             using WorkerTeam team = new(workers);
             fixed (int* counts = visits)
             {
-                WalkJob job = new() { Team = team, Visits = counts, InputCount = inputCount, ColumnCount = columnCount };
+                WalkJob job = new() { Team = team, Visits = counts, InputCount = inputCount, ColumnCount = columnCount, StreamCount = streamCount };
                 team.Run(ref job);
             }
 
@@ -38,12 +38,13 @@ public sealed unsafe class RowWalkTests
         public int* Visits;
         public int InputCount;
         public int ColumnCount;
+        public int StreamCount;
 
         public readonly void Execute(int worker, int workerCount)
         {
             int granule = RowWalk.Granule(InputCount);
             int granuleCount = Matrices.Sum(rows => RowWalk.GranuleCount(rows, granule));
-            RowWalk walk = new(Team, granule, granuleCount, ColumnCount, InputCount, workerCount);
+            RowWalk walk = new(Team, granule, granuleCount, ColumnCount, InputCount, workerCount, StreamCount);
             int first = 0;
             foreach (int rowCount in Matrices)
             {

@@ -11,6 +11,10 @@ internal sealed unsafe class AbsorbedGroup : IDisposable
     // Query rows (heads × tokens) taken together, which bounds the memory.
     private const int MaxRows = 256;
 
+    // Query rows that products take together, and that a vector of any width holds.
+    private const int RowTile = 4;
+    private const int VectorRows = 16;
+
     // A unit is at least this long, and a run at most this many units.
     private const int MinUnitPages = 4;
     private const int MaxUnits = 32;
@@ -63,7 +67,7 @@ internal sealed unsafe class AbsorbedGroup : IDisposable
         }
 
         int pages = CacheLayout.PagesFor(run.CachedTokens + run.TokenCount);
-        run.RowCount = ((headCount * run.TokenCount) + 3) / 4 * 4;
+        run.RowCount = ((headCount * run.TokenCount) + RowTile - 1) / RowTile * RowTile;
         run.FirstRow = RowCount;
         run.UnitPages = UnitPages(run.CachedTokens);
         run.UnitCount = (pages + run.UnitPages - 1) / run.UnitPages;
@@ -95,6 +99,14 @@ internal sealed unsafe class AbsorbedGroup : IDisposable
         float* memory = _partials.Get(_partialLength) + run.PartialOffset + (unit * run.PartialLength);
         int rows = CacheLayout.PaddedLength(run.RowCount);
         return new AbsorbedPartial(memory, memory + rows, memory + (2L * rows));
+    }
+
+    /// <summary>The query rows of a run that one of some parts has: whole heads and whole vectors.</summary>
+    public static (int Start, int End) Rows(in AbsorbedRun run, int part, int partCount)
+    {
+        int tile = VectorRows * run.TokenCount;
+        (int start, int end) = WorkSplit.Units((run.RowCount + tile - 1) / tile, part, partCount);
+        return (Math.Min(start * tile, run.RowCount), Math.Min(end * tile, run.RowCount));
     }
 
     private static int UnitPages(int position) =>

@@ -64,21 +64,28 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
         }
     }
 
-    /// <summary>Softmax and weighted sum over the pages of one unit, for all heads.</summary>
-    public readonly void AttendUnit(in AbsorbedRun run, int unit)
+    /// <summary>Softmax and weighted sum over the pages of one unit, for some rows: whole heads and whole vectors.</summary>
+    public readonly void AttendUnit(in AbsorbedRun run, int unit, int firstRow, int endRow)
     {
-        AbsorbedPartial partial = Group.Partial(run, unit);
-        new Span<float>(partial.Maxima, CacheLayout.PaddedLength(run.RowCount)).Fill(PageSoftmax<TSimd, TVector>.NoScore);
-        new Span<float>(partial.Sums, CacheLayout.PaddedLength(run.RowCount)).Clear();
-        new Span<float>(partial.Contexts, run.RowCount * Layout.IntegerRank).Clear();
+        int queryCount = endRow - firstRow;
+        if (queryCount == 0)
+        {
+            return;
+        }
+
+        AbsorbedPartial partial = Group.Partial(run, unit).From(firstRow, Layout.IntegerRank);
+        int wholeVectors = (queryCount + TSimd.Width - 1) / TSimd.Width * TSimd.Width;
+        new Span<float>(partial.Maxima, wholeVectors).Fill(PageSoftmax<TSimd, TVector>.NoScore);
+        new Span<float>(partial.Sums, wholeVectors).Clear();
+        new Span<float>(partial.Contexts, queryCount * Layout.IntegerRank).Clear();
 
         long packedLength = (long)CacheLayout.PageTokens / 2
             * (Layout.IntegerRank + PairProduct<TSimd, TVector>.BlockWidth);
-        long softmaxLength = PageSoftmax<TSimd, TVector>.ScratchLength(run.RowCount);
+        long softmaxLength = PageSoftmax<TSimd, TVector>.ScratchLength(queryCount);
         float* packed = Scratch.Get(packedLength + softmaxLength + IntegerPage<TSimd, TVector>.ScratchLength(Layout));
         float* pageScratch = packed + packedLength;
         var softmax = PageSoftmax<TSimd, TVector>.Create(
-            pageScratch + IntegerPage<TSimd, TVector>.ScratchLength(Layout), run.RowCount);
+            pageScratch + IntegerPage<TSimd, TVector>.ScratchLength(Layout), queryCount);
         int end = Math.Min((unit + 1) * run.UnitPages, CacheLayout.PagesFor(run.CachedTokens + run.TokenCount));
         for (int index = unit * run.UnitPages; index < end; index++)
         {
@@ -86,11 +93,11 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
             int visible = Math.Min(CacheLayout.PageTokens, firstSeen + run.TokenCount - 1);
             var page = IntegerPage<TSimd, TVector>.Of(
                 Layout, Cache.Page(run.PageTable[index], LatentLayer), visible, pageScratch, PageScratch);
-            Score(run, page, visible, softmax.Scores);
+            Score(run.FirstRow + firstRow, queryCount, page, visible, softmax.Scores);
             softmax.SetValueScales(page.LatentScales, visible);
-            softmax.Weigh(run.RowCount, firstSeen, run.TokenCount, partial.Maxima, partial.Sums);
+            softmax.Weigh(queryCount, firstSeen, run.TokenCount, partial.Maxima, partial.Sums);
             byte* next = index + 1 < end ? Cache.Page(run.PageTable[index + 1], LatentLayer) : null;
-            Gather(run, page, visible, packed, softmax, partial.Contexts, next);
+            Gather(queryCount, page, visible, packed, softmax, partial.Contexts, next);
         }
     }
 
@@ -128,16 +135,17 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
         }
     }
 
-    private readonly void Score(in AbsorbedRun run, in IntegerPage<TSimd, TVector> page, int visible, float* scores)
+    private readonly void Score(
+        int firstQuery, int queryCount, in IntegerPage<TSimd, TVector> page, int visible, float* scores)
     {
         int rowLength = Layout.IntegerRowLength;
         int rowCount = (visible + 3) / 4 * 4;
-        short* queries = Group.Queries + ((long)run.FirstRow * rowLength);
+        short* queries = Group.Queries + ((long)firstQuery * rowLength);
         Int16Kernel<TSimd, TVector>.Scores(
             queries,
             rowLength,
-            Group.LatentScales + run.FirstRow,
-            run.RowCount,
+            Group.LatentScales + firstQuery,
+            queryCount,
             page.Rows,
             rowLength,
             page.LatentScales,
@@ -148,8 +156,8 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
         Int16Kernel<TSimd, TVector>.Scores(
             queries + Layout.IntegerRank,
             rowLength,
-            Group.SharedScales + run.FirstRow,
-            run.RowCount,
+            Group.SharedScales + firstQuery,
+            queryCount,
             page.Rows + Layout.IntegerRank,
             rowLength,
             page.SharedScales,
@@ -160,7 +168,7 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
     }
 
     private readonly void Gather(
-        in AbsorbedRun run,
+        int queryCount,
         in IntegerPage<TSimd, TVector> page,
         int visible,
         float* packed,
@@ -172,12 +180,12 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
         int rank = Layout.IntegerRank;
         int pairCount = (visible + 1) / 2;
         Int16Kernel<TSimd, TVector>.PackRowPairs(page.Rows, Layout.IntegerRowLength, pairCount, rank, packed);
-        int partCount = (rank + BlockWidth - 1) / BlockWidth * (run.RowCount / TileRows);
+        int partCount = (rank + BlockWidth - 1) / BlockWidth * (queryCount / TileRows);
         int part = 0;
         for (int column = 0; column < rank; column += BlockWidth)
         {
             // A few rows at a time, so that the next page is asked for at the pace at which memory delivers.
-            for (int row = 0; row < run.RowCount; row += TileRows, part++)
+            for (int row = 0; row < queryCount; row += TileRows, part++)
             {
                 Prefetch(next, part, partCount);
                 PairProduct<TSimd, TVector>.Multiply(new PairProduct<TSimd, TVector>.Operands

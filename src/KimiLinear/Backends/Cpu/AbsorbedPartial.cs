@@ -8,4 +8,7 @@ internal readonly unsafe struct AbsorbedPartial(float* maxima, float* sums, floa
     public float* Sums { get; } = sums;         // [rows]
 
     public float* Contexts { get; } = contexts; // [rows, IntegerRank]
+
+    /// <summary>The same from a row on.</summary>
+    public AbsorbedPartial From(int row, int rank) => new(Maxima + row, Sums + row, Contexts + ((long)row * rank));
 }

@@ -75,6 +75,9 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
     /// <summary>One stage of a group: by heads, by pages, and by heads again.</summary>
     private struct AbsorbedJob : IParallelJob
     {
+        // So many that one more or less does not matter.
+        private const int UnitsPerWorker = 4;
+
         public AttentionJob Source;
         public AbsorbedGroup Group;
         public AbsorbedStage Stage;
@@ -95,7 +98,9 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 PageScratch = backend._attention.Pages[worker],
             };
             (int firstHead, int endHead) = WorkSplit.Units(backend.Config.LatentHeadCount, worker, workerCount);
-            (int firstUnit, int endUnit) = WorkSplit.Units(Group.UnitCount, worker, workerCount);
+            // Few units are divided by rows as well, each of which is a softmax of its own.
+            int parts = Group.UnitCount < UnitsPerWorker * workerCount ? workerCount : 1;
+            (int firstPart, int endPart) = WorkSplit.Units(Group.UnitCount * parts, worker, workerCount);
             for (int index = 0; index < Group.RunCount; index++)
             {
                 ref readonly AbsorbedRun run = ref Group.Run(index);
@@ -105,10 +110,11 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                         attention.AbsorbKeys(run, firstHead, endHead);
                         break;
                     case AbsorbedStage.Pages:
-                        int end = Math.Min(endUnit - run.FirstUnit, run.UnitCount);
-                        for (int unit = Math.Max(0, firstUnit - run.FirstUnit); unit < end; unit++)
+                        int end = Math.Min(endPart - (run.FirstUnit * parts), run.UnitCount * parts);
+                        for (int part = Math.Max(0, firstPart - (run.FirstUnit * parts)); part < end; part++)
                         {
-                            attention.AttendUnit(run, unit);
+                            (int row, int endRow) = AbsorbedGroup.Rows(run, part % parts, parts);
+                            attention.AttendUnit(run, part / parts, row, endRow);
                         }
 
                         break;

@@ -17,7 +17,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             Projected = ((HostBuffer)projected).Data,
             Output = ((HostBuffer)output).Data,
         };
-        Run(ref job, batch.TokenCount * cache.Layout.StateLength);
+        // Each value of the state decays, is multiplied by key and query, and takes in its share of the correction.
+        Run(ref job, 4 * batch.TokenCount * cache.Layout.StateLength);
     }
 
     /// <summary>
@@ -57,14 +58,28 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             DeltaHeadScratch scratch = new(memory, BlockTokens, HeadDim);
             int length = Math.Clamp(Batch.SequenceCount * HeadCount / (UnitsPerWorker * workerCount), 1, MaxUnitSequences);
             int unitCount = (Batch.SequenceCount + length - 1) / length * HeadCount;
-            for (int unit = Backend._team.Claim(); unit < unitCount; unit = Backend._team.Claim())
+            WorkUnits units = new(unitCount, smallest: 1, workerCount);
+            while (true)
             {
-                int first = unit / HeadCount * length;
-                RunHead(first, Math.Min(first + length, Batch.SequenceCount), unit % HeadCount, scratch, Backend._panels[worker]);
+                // Heads that follow each other are one stream of weights and one of state.
+                (int start, int end) = units[Backend._team.Claim()];
+                if (start == end)
+                {
+                    return;
+                }
+
+                for (int unit = start; unit < end; unit++)
+                {
+                    int first = unit / HeadCount * length;
+                    int last = Math.Min(first + length, Batch.SequenceCount);
+                    bool isFollowed = unit + 1 < end && (unit + 1) % HeadCount != 0;
+                    RunHead(first, last, unit % HeadCount, unit == start, isFollowed, scratch, Backend._panels[worker]);
+                }
             }
         }
 
-        private readonly void RunHead(int sequence, int end, int head, DeltaHeadScratch scratch, ScratchBuffer panel)
+        private readonly void RunHead(
+            int sequence, int end, int head, bool isFirst, bool isFollowed, DeltaHeadScratch scratch, ScratchBuffer panel)
         {
             while (sequence < end)
             {
@@ -77,6 +92,16 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
 
                 if (next == sequence + 1)
                 {
+                    if (isFirst)
+                    {
+                        PrefetchSequence(sequence, head);
+                    }
+
+                    if (isFollowed)
+                    {
+                        PrefetchSequence(sequence, head + 1);
+                    }
+
                     RunAlone(sequence, head, scratch, panel);
                 }
                 else

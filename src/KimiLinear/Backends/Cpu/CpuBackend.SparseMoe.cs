@@ -188,14 +188,14 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         {
             int granule = RowWalk.Granule(Normed.Count);
             int visitedCount = Math.Min(InnerOperand.Count, ExpertCount);
-            int columns = (visitedCount * Down[0].ColumnCount) + (SharedDown?.ColumnCount ?? 0);
             RowWalk walk = new(
                 Backend._team,
                 granule,
                 RowWalk.GranuleCount(HiddenDim, granule),
-                columns,
+                Down[0].ColumnCount,
                 InnerOperand.Count / visitedCount,
-                workerCount);
+                workerCount,
+                visitedCount + (SharedDown is null ? 0 : 1));
             while (walk.TryNext(HiddenDim, out int row, out int rowCount))
             {
                 for (int expert = 0; expert < ExpertCount; expert++)
@@ -207,6 +207,11 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                             ? new(Hidden, HiddenDim, add: true, Tokens + start, VisitWeights + start)
                             : new(Outputs + ((long)start * HiddenDim), HiddenDim);
                         StageRows input = InnerOperand.From(start, Count(expert));
+                        if (After(expert) is { } next)
+                        {
+                            PrefetchRows(next, row);
+                        }
+
                         Backend.Multiply(input, Down[expert], row, rowCount, worker, output.FromColumn(row));
                     }
                 }
@@ -217,6 +222,20 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                     Backend.Multiply(SharedInnerOperand, SharedDown, row, rowCount, worker, output.FromColumn(row));
                 }
             }
+        }
+
+        // What follows an expert's rows: those of the next one that is visited, or the shared one's.
+        private readonly HostMatrix? After(int expert)
+        {
+            for (int next = expert + 1; next < ExpertCount; next++)
+            {
+                if (Count(next) > 0)
+                {
+                    return Down[next];
+                }
+            }
+
+            return SharedDown;
         }
 
         // Tokens that visit an expert.

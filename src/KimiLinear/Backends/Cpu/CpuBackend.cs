@@ -244,6 +244,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
         }
     }
 
+    private static void PrefetchRows(HostMatrix matrix, int row) => CacheLine.PrefetchNextStream(matrix.PartOf(row).Row(row));
+
     // Small jobs stay on the caller.
     private void Run<TJob>(ref TJob job, long multiplications)
         where TJob : struct, IParallelJob
@@ -359,6 +361,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     {
         int width = matrix.RowCount / 2;
         MatMulOutput output = new(inner, matrix.RowCount);
+        PrefetchRows(matrix, width + start);
         Multiply(input, matrix, start, count, worker, output.FromColumn(start));
         Multiply(input, matrix, width + start, count, worker, output.FromColumn(width + start));
         for (int t = 0; t < input.Count; t++)

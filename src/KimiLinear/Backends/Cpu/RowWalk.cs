@@ -26,14 +26,16 @@ internal ref struct RowWalk
     /// <param name="columnCount">Weights that come with a row.</param>
     /// <param name="inputCount">Rows of x that meet a weight.</param>
     /// <param name="workerCount">The number of workers.</param>
-    public RowWalk(WorkerTeam team, int granule, int granuleCount, int columnCount, int inputCount, int workerCount)
+    /// <param name="streamCount">Matrices of so many columns that come with a row, each of which a unit reads anew.</param>
+    public RowWalk(
+        WorkerTeam team, int granule, int granuleCount, int columnCount, int inputCount, int workerCount, int streamCount = 1)
     {
         _team = team;
         _granule = granule;
         long weights = Math.Max(1, (long)granule * columnCount);
         long smallest = inputCount < WeightPanel.MinInputRows
             ? SmallestWeights / weights
-            : SmallestMultiplications / (weights * inputCount);
+            : SmallestMultiplications / (weights * streamCount * inputCount);
         _units = new WorkUnits(granuleCount, (int)Math.Max(1, smallest), workerCount);
         (_start, _end) = _units[_team.Claim()];
     }

@@ -80,6 +80,7 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
         long tileBytes = PackedLayout.TileBytes(type, input.Rows.ColumnCount);
         float* products = stackalloc float[RowGroup * PackedLayout.TileRows];
         bool hasRowScale = input.Form == QuantizedForm.RowShorts;
+        CacheLine.PrefetchStreamStart(tiles + (firstTile * tileBytes));
         for (int tile = firstTile; tile < endTile; tile++)
         {
             byte* data = tiles + (tile * tileBytes);

@@ -33,6 +33,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         for (; block + 2 <= blockCount; block += 2)
         {
             CacheLine.PrefetchStream(pair);
+            CacheLine.PrefetchPath(pair);
             sum = AddBlock<TPlanes>(pair, pair + PackedLayout.HeaderBytes + (3 * lane), x, low, scale, blockCount, sum);
             x += QuantizedRows.BlockColumns;
             low += QuantizedRows.BlockColumns;
@@ -67,6 +68,7 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         {
             byte* header = pair + ((block & 1) * SecondHeader);
             CacheLine.PrefetchStream(header);
+            CacheLine.PrefetchPath(header);
             byte* codes = pair + PackedLayout.HeaderBytes + (3 * lane) + ((block & 1) * PackedLayout.Q4BlockBytes);
             AddBlock<TPlanes>(header, codes, x, low, scale, blockCount, ref first, ref second);
             x += QuantizedRows.BlockColumns;

@@ -29,6 +29,7 @@ internal static unsafe class PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>
         {
             byte* header = tile + ((block >> 1) * PairBytes);
             byte* codes = header + PackedLayout.HeaderBytes + ((block & 1) * PackedLayout.Q8BlockBytes) + (4 * lane);
+            CacheLine.PrefetchPath(codes);
             header += ((block & 1) * SecondHeader) + (2 * lane);
             TInteger even = TIntegers.Zero;
             TInteger odd = TIntegers.Zero;
@@ -58,6 +59,7 @@ internal static unsafe class PackedQ8Kernel<TSimd, TVector, TIntegers, TInteger>
         {
             byte* header = tile + ((block >> 1) * PairBytes);
             byte* codes = header + PackedLayout.HeaderBytes + ((block & 1) * PackedLayout.Q8BlockBytes) + (4 * lane);
+            CacheLine.PrefetchPath(codes);
             header += ((block & 1) * SecondHeader) + (2 * lane);
             TInteger even0 = TIntegers.Zero, even1 = TIntegers.Zero;
             TInteger odd0 = TIntegers.Zero, odd1 = TIntegers.Zero;
