@@ -28,6 +28,8 @@ public sealed unsafe class AwkwardSizesTests
     public static TheoryData<string, int> Cases() =>
         [.. Backend.Production.SelectMany(backend => (int[])[1, 2, 5], (backend, threads) => (backend, threads))];
 
+    public static TheoryData<string> Backends() => [.. Backend.Production];
+
     public static TheoryData<string, LatentPrecision> PrecisionCases() =>
         [.. Backend.Production.SelectMany(_ => Enum.GetValues<LatentPrecision>(), (backend, precision) => (backend, precision))];
 
@@ -135,6 +137,27 @@ public sealed unsafe class AwkwardSizesTests
         TensorAssert.Identical(RunDelta(fast, [.. Enumerable.Repeat(1, 11)]), whole, "token by token");
     }
 
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public void KimiDelta_SeveralSequencesOnAnyThreads_SameBits(string backend)
+    {
+        KimiLinearConfig config = Config with { DeltaHeadCount = 19 };
+        using ComputeBackend single = Backend.Create(backend, config, 1);
+        float[] alone = RunDelta(single, [1]);
+        float[] expected = RunSequences(single);
+
+        for (int threads = 2; threads <= 8; threads++)
+        {
+            using ComputeBackend several = Backend.Create(backend, config, threads);
+
+            TensorAssert.Identical(RunDelta(several, [1]), alone, $"one token, {threads} threads");
+            TensorAssert.Identical(RunSequences(several), expected, $"{threads} threads");
+        }
+
+        static float[] RunSequences(ComputeBackend backend) =>
+            [.. RunDelta(backend, [1, 70, 3, 130, 2], areSequences: true), .. RunDelta(backend, [1, 1, 1], areSequences: true)];
+    }
+
     private static List<float[]> RunLatent(
         ComputeBackend backend, int[] stepLengths, LatentPrecision precision = LatentPrecision.Float32)
     {
@@ -170,13 +193,15 @@ public sealed unsafe class AwkwardSizesTests
         return outputs;
     }
 
-    private static float[] RunDelta(ComputeBackend backend, int[] stepLengths)
+    // Steps of one sequence, or one step of several sequences.
+    private static float[] RunDelta(ComputeBackend backend, int[] lengths, bool areSequences = false)
     {
+        KimiLinearConfig config = backend.Config;
         const int DecayRank = 5;
         const int GateRank = 6;
         Random random = new(8);
         using Weights weights = new(backend, random);
-        int projectionDim = (3 * Config.DeltaDim) + DecayRank + GateRank + Config.DeltaHeadCount;
+        int projectionDim = (3 * config.DeltaDim) + DecayRank + GateRank + config.DeltaHeadCount;
         KimiDeltaWeights layer = new()
         {
             Norm = weights.Vector(1),
@@ -184,24 +209,30 @@ public sealed unsafe class AwkwardSizesTests
             QueryConvolution = weights.Convolution(),
             KeyConvolution = weights.Convolution(),
             ValueConvolution = weights.Convolution(),
-            DecayGateUp = weights.Matrix(Config.DeltaDim, DecayRank),
-            DecayLog = weights.Vector(Config.DeltaHeadCount),
-            DecayBias = weights.Vector(Config.DeltaDim),
-            OutputGateUp = weights.Matrix(Config.DeltaDim, GateRank),
-            OutputNorm = weights.Vector(Config.DeltaHeadDim),
+            DecayGateUp = weights.Matrix(config.DeltaDim, DecayRank),
+            DecayLog = weights.Vector(config.DeltaHeadCount),
+            DecayBias = weights.Vector(config.DeltaDim),
+            OutputGateUp = weights.Matrix(config.DeltaDim, GateRank),
+            OutputNorm = weights.Vector(config.DeltaHeadDim),
             Output = weights.Matrix(1, 1),
         };
-        using CacheStorage cache = backend.CreateCache(new CacheLayout(Config));
-        int slot = cache.AddSlot();
-        backend.ClearSlot(cache, slot);
+        using CacheStorage cache = backend.CreateCache(new CacheLayout(config));
+        int[] slots = [.. lengths.Select(_ => cache.AddSlot())];
+        Array.ForEach(slots, slot => backend.ClearSlot(cache, slot));
         List<float> outputs = [];
-        foreach (int length in stepLengths)
+        foreach (int[] step in areSequences ? [lengths] : lengths.Select(length => (int[])[length]))
         {
-            using Tensor projected = backend.Allocate(length, projectionDim);
-            using Tensor output = backend.Allocate(length, Config.DeltaDim);
-            Kernels.Random(random, length * projectionDim, 2).CopyTo(((HostBuffer)projected).Span);
+            int tokenCount = step.Sum();
+            using Tensor projected = backend.Allocate(tokenCount, projectionDim);
+            using Tensor output = backend.Allocate(tokenCount, config.DeltaDim);
+            Kernels.Random(random, tokenCount * projectionDim, 2).CopyTo(((HostBuffer)projected).Span);
             ForwardBatch batch = new();
-            batch.Add(new int[length], slot, [], outputs.Count / Config.DeltaDim, LogitsRequest.None);
+            int cached = areSequences ? 0 : outputs.Count / config.DeltaDim;
+            for (int i = 0; i < step.Length; i++)
+            {
+                batch.Add(new int[step[i]], slots[i], [], cached, LogitsRequest.None);
+            }
+
             backend.KimiDelta(layer, projected, batch, cache, 0, output);
             outputs.AddRange(((HostBuffer)output).Span);
         }
@@ -218,7 +249,7 @@ public sealed unsafe class AwkwardSizesTests
 
         public Tensor Matrix(int rows, int columns) => Bind(WeightRole.Projection, new Shape(rows, columns));
 
-        public Tensor Convolution() => Bind(WeightRole.Convolution, new Shape(Config.DeltaDim, 1, Config.ConvolutionWidth));
+        public Tensor Convolution() => Bind(WeightRole.Convolution, new Shape(backend.Config.DeltaDim, 1, backend.Config.ConvolutionWidth));
 
         public void Dispose() => _owned.ForEach(owned => owned.Dispose());
 

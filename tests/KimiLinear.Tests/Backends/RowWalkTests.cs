@@ -24,7 +24,14 @@ public sealed unsafe class RowWalkTests
             using WorkerTeam team = new(workers);
             fixed (int* counts = visits)
             {
-                WalkJob job = new() { Team = team, Visits = counts, InputCount = inputCount, ColumnCount = columnCount, StreamCount = streamCount };
+                WalkJob job = new()
+                {
+                    Team = team,
+                    Visits = counts,
+                    InputCount = inputCount,
+                    ColumnCount = columnCount,
+                    StreamCount = streamCount,
+                };
                 team.Run(ref job);
             }
 

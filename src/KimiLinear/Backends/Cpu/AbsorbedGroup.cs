@@ -8,11 +8,13 @@ namespace KimiLinear.Backends;
 /// </remarks>
 internal sealed unsafe class AbsorbedGroup : IDisposable
 {
+    /// <summary>Query rows that products take together.</summary>
+    public const int RowTile = 4;
+
     // Query rows (heads × tokens) taken together, which bounds the memory.
     private const int MaxRows = 256;
 
-    // Query rows that products take together, and that a vector of any width holds.
-    private const int RowTile = 4;
+    // As many as the widest vector holds.
     private const int VectorRows = 16;
 
     // A unit is at least this long, and a run at most this many units.
@@ -101,12 +103,14 @@ internal sealed unsafe class AbsorbedGroup : IDisposable
         return new AbsorbedPartial(memory, memory + rows, memory + (2L * rows));
     }
 
-    /// <summary>The query rows of a run that one of some parts has: whole heads and whole vectors.</summary>
-    public static (int Start, int End) Rows(in AbsorbedRun run, int part, int partCount)
+    /// <summary>The query rows of a run that some of its parts have: whole heads and whole vectors.</summary>
+    public static (int Start, int End) Rows(in AbsorbedRun run, int firstPart, int endPart, int partCount)
     {
         int tile = VectorRows * run.TokenCount;
-        (int start, int end) = WorkSplit.Units((run.RowCount + tile - 1) / tile, part, partCount);
-        return (Math.Min(start * tile, run.RowCount), Math.Min(end * tile, run.RowCount));
+        long tileCount = (run.RowCount + tile - 1) / tile;
+        return (RowOf(firstPart, run.RowCount), RowOf(endPart, run.RowCount));
+
+        int RowOf(int part, int rowCount) => (int)Math.Min(tileCount * part / partCount * tile, rowCount);
     }
 
     private static int UnitPages(int position) =>

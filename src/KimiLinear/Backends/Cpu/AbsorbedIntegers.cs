@@ -4,14 +4,11 @@ using KimiLinear.Configuration;
 namespace KimiLinear.Backends;
 
 /// <summary>Absorbed latent attention in integers of 16 bits: queries, cached rows and softmax weights.</summary>
-/// <remarks>Three stages, each divided among the workers: queries by heads, pages by units, results by heads.</remarks>
+/// <remarks>Three stages, each divided among the workers: queries by heads, pages by units and rows, results by heads.</remarks>
 internal unsafe struct AbsorbedIntegers<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    // Rows that PairProduct takes together.
-    private const int TileRows = 4;
-
     public KimiLinearConfig Config;
     public HostMatrix KeyValueUp; // [H·(Nope + V), R]
     public HostCache Cache;
@@ -180,19 +177,19 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
         int rank = Layout.IntegerRank;
         int pairCount = (visible + 1) / 2;
         Int16Kernel<TSimd, TVector>.PackRowPairs(page.Rows, Layout.IntegerRowLength, pairCount, rank, packed);
-        int partCount = (rank + BlockWidth - 1) / BlockWidth * (queryCount / TileRows);
+        int partCount = (rank + BlockWidth - 1) / BlockWidth * (queryCount / AbsorbedGroup.RowTile);
         int part = 0;
         for (int column = 0; column < rank; column += BlockWidth)
         {
             // A few rows at a time, so that the next page is asked for at the pace at which memory delivers.
-            for (int row = 0; row < queryCount; row += TileRows, part++)
+            for (int row = 0; row < queryCount; row += AbsorbedGroup.RowTile, part++)
             {
                 Prefetch(next, part, partCount);
                 PairProduct<TSimd, TVector>.Multiply(new PairProduct<TSimd, TVector>.Operands
                 {
                     Left = softmax.Weights + (row * CacheLayout.PageTokens),
                     LeftStride = CacheLayout.PageTokens,
-                    RowCount = TileRows,
+                    RowCount = AbsorbedGroup.RowTile,
                     Right = packed + (column * (CacheLayout.PageTokens / 2L)),
                     PairCount = pairCount,
                     Width = Math.Min(BlockWidth, rank - column),

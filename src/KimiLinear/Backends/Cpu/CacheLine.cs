@@ -76,7 +76,7 @@ internal static unsafe class CacheLine
         }
     }
 
-    /// <summary>Asks for where a stream begins, which nothing has asked for yet: all of it at once, not line after line.</summary>
+    /// <summary>Asks for where a stream begins, which nothing has asked for yet: for all of it at once.</summary>
     public static void PrefetchStreamStart(byte* start)
     {
         int ahead = Processor.IsIntel ? AheadBytes : OnceBytes;
@@ -85,13 +85,18 @@ internal static unsafe class CacheLine
             PrefetchStream(start + i);
         }
 
+        for (int i = AheadBytes; i < FarBytes - AheadBytes && Processor.IsIntel; i += ByteCount)
+        {
+            Sse.Prefetch2(start + i);
+        }
+
         for (int i = ahead - PathBytes; i < 0; i += PathStepBytes)
         {
             PrefetchPath(start + i);
         }
     }
 
-    /// <summary>Asks for where the next stream begins while another is read, which leaves no room in the first-level cache.</summary>
+    /// <summary>Asks for where the next stream begins while another goes through the first-level cache.</summary>
     public static void PrefetchNextStream(byte* start)
     {
         if (!Sse.IsSupported)

@@ -72,7 +72,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         Values,
     }
 
-    /// <summary>One stage of a group: by heads, by pages, and by heads again.</summary>
+    /// <summary>One stage of a group: by heads, by pages and, if these are few, by heads as well, and by heads again.</summary>
     private struct AbsorbedJob : IParallelJob
     {
         // So many that one more or less does not matter.
@@ -110,11 +110,12 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                         attention.AbsorbKeys(run, firstHead, endHead);
                         break;
                     case AbsorbedStage.Pages:
-                        int end = Math.Min(endPart - (run.FirstUnit * parts), run.UnitCount * parts);
-                        for (int part = Math.Max(0, firstPart - (run.FirstUnit * parts)); part < end; part++)
+                        for (int unit = 0; unit < run.UnitCount; unit++)
                         {
-                            (int row, int endRow) = AbsorbedGroup.Rows(run, part % parts, parts);
-                            attention.AttendUnit(run, part / parts, row, endRow);
+                            int part = (run.FirstUnit + unit) * parts;
+                            (int row, int endRow) = AbsorbedGroup.Rows(
+                                run, Math.Clamp(firstPart - part, 0, parts), Math.Clamp(endPart - part, 0, parts), parts);
+                            attention.AttendUnit(run, unit, row, endRow);
                         }
 
                         break;

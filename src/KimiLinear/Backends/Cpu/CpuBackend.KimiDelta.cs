@@ -58,10 +58,12 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             DeltaHeadScratch scratch = new(memory, BlockTokens, HeadDim);
             int length = Math.Clamp(Batch.SequenceCount * HeadCount / (UnitsPerWorker * workerCount), 1, MaxUnitSequences);
             int unitCount = (Batch.SequenceCount + length - 1) / length * HeadCount;
-            WorkUnits units = new(unitCount, smallest: 1, workerCount);
+            // Heads that follow each other are one stream of weights and one of state. Where sequences take unequally long, they are
+            // claimed one by one.
+            bool isEven = Batch.SequenceCount == 1 || Batch.TokenCount == Batch.SequenceCount;
+            WorkUnits units = new(unitCount, smallest: 1, isEven ? workerCount : unitCount);
             while (true)
             {
-                // Heads that follow each other are one stream of weights and one of state.
                 (int start, int end) = units[Backend._team.Claim()];
                 if (start == end)
                 {
@@ -154,7 +156,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         private readonly float* StateOf(int sequence, int head) =>
             Cache.State(Batch.Slot(sequence), DeltaLayer) + ((long)head * HeadDim * HeadDim);
 
-        // What many sequences remember fits no near cache. The delta kernel asks for the rest of a state as it goes.
+        // What layers or many sequences remember fits no near cache. The delta kernel asks for the rest of a state as it goes.
         private readonly void PrefetchSequence(int sequence, int head)
         {
             int stateBytes = Math.Min(CacheLine.AheadBytes, HeadDim * HeadDim * sizeof(float));

@@ -224,7 +224,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             }
         }
 
-        // What follows an expert's rows: those of the next one that is visited, or the shared one's.
+        // What is read after an expert: the next one that is visited, or the shared one.
         private readonly HostMatrix? After(int expert)
         {
             for (int next = expert + 1; next < ExpertCount; next++)
@@ -235,7 +235,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 }
             }
 
-            return SharedDown;
+            return Stage == ExpertsStage.Down ? SharedDown : null;
         }
 
         // Tokens that visit an expert.

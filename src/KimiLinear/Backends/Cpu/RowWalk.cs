@@ -8,9 +8,12 @@ namespace KimiLinear.Backends;
 /// </remarks>
 internal ref struct RowWalk
 {
-    // What the smallest unit reads where reading takes longest, and multiplies where that does: ten microseconds or so.
+    // What the smallest unit reads of a matrix where reading takes longest, and multiplies where that does.
     private const int SmallestWeights = 128 * 1024;
     private const int SmallestMultiplications = 512 * 1024;
+
+    // A unit that reads several matrices is small enough that each worker would get so many.
+    private const int UnitsPerWorker = 8;
 
     private readonly WorkerTeam _team;
     private readonly WorkUnits _units;
@@ -36,6 +39,11 @@ internal ref struct RowWalk
         long smallest = inputCount < WeightPanel.MinInputRows
             ? SmallestWeights / weights
             : SmallestMultiplications / (weights * streamCount * inputCount);
+        if (streamCount > 1)
+        {
+            smallest = Math.Min(smallest, granuleCount / (UnitsPerWorker * workerCount));
+        }
+
         _units = new WorkUnits(granuleCount, (int)Math.Max(1, smallest), workerCount);
         (_start, _end) = _units[_team.Claim()];
     }

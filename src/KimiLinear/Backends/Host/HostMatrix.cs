@@ -85,7 +85,7 @@ internal sealed unsafe class HostMatrix : Tensor
 
         public int RowCount { get; } = (int)stored.Shape[0];
 
-        /// <summary>Where a row of the matrix lies, which must be one of this part; of packed types, the first row of a tile.</summary>
+        /// <summary>Where a row of this part lies, counted in the matrix; of packed types, the first row of a tile.</summary>
         public byte* Row(int row) => Data + ((row - FirstRow) * _rowBytes);
 
         /// <summary>Reads consecutive rows of the matrix as float32, in plain loops.</summary>

@@ -66,7 +66,10 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
             }
         }
 
-        MultiplyInPlace(input, type, tiles, done, tileCount, output);
+        if (done < tileCount)
+        {
+            MultiplyInPlace(input, type, tiles, done, tileCount, output);
+        }
     }
 
     public override void MultiplyRows(
