@@ -67,44 +67,13 @@ public sealed unsafe class AwkwardSizesTests
 
     [Theory]
     [MemberData(nameof(PrecisionCases))]
-    public void LatentAttention_ManyPagesOnAnyThreads_SameBits(string backend, LatentPrecision precision)
-    {
-        int[] steps = [1200, 1, 3, 1];
-        using ComputeBackend single = Backend.Create(backend, Config, 1);
-        List<float[]> expected = RunLatent(single, steps, precision);
-
-        for (int threads = 2; threads <= 8; threads++)
-        {
-            using ComputeBackend several = Backend.Create(backend, Config, threads);
-            List<float[]> actual = RunLatent(several, steps, precision);
-
-            for (int i = 0; i < expected.Count; i++)
-            {
-                TensorAssert.Identical(actual[i], expected[i], $"step {i}, {threads} threads");
-            }
-        }
-    }
+    public void LatentAttention_ManyPagesOnAnyThreads_SameBits(string backend, LatentPrecision precision) =>
+        AssertSameBitsOnAnyThreads(backend, Config, [1200, 1, 3, 1], precision);
 
     [Theory]
     [MemberData(nameof(PrecisionCases))]
-    public void LatentAttention_ManyHeadsOnFewPagesOnAnyThreads_SameBits(string backend, LatentPrecision precision)
-    {
-        KimiLinearConfig config = Config with { LatentHeadCount = 40 };
-        int[] steps = [70, 1, 3, 1];
-        using ComputeBackend single = Backend.Create(backend, config, 1);
-        List<float[]> expected = RunLatent(single, steps, precision);
-
-        for (int threads = 2; threads <= 8; threads++)
-        {
-            using ComputeBackend several = Backend.Create(backend, config, threads);
-            List<float[]> actual = RunLatent(several, steps, precision);
-
-            for (int i = 0; i < expected.Count; i++)
-            {
-                TensorAssert.Identical(actual[i], expected[i], $"step {i}, {threads} threads");
-            }
-        }
-    }
+    public void LatentAttention_ManyHeadsOnFewPagesOnAnyThreads_SameBits(string backend, LatentPrecision precision) =>
+        AssertSameBitsOnAnyThreads(backend, Config with { LatentHeadCount = 40 }, [70, 1, 3, 1], precision);
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -156,6 +125,22 @@ public sealed unsafe class AwkwardSizesTests
 
         static float[] RunSequences(ComputeBackend backend) =>
             [.. RunDelta(backend, [1, 70, 3, 130, 2], areSequences: true), .. RunDelta(backend, [1, 1, 1], areSequences: true)];
+    }
+
+    private static void AssertSameBitsOnAnyThreads(
+        string backend, KimiLinearConfig config, int[] steps, LatentPrecision precision)
+    {
+        using ComputeBackend single = Backend.Create(backend, config, 1);
+        List<float[]> expected = RunLatent(single, steps, precision);
+        for (int threads = 2; threads <= 8; threads++)
+        {
+            using ComputeBackend several = Backend.Create(backend, config, threads);
+            List<float[]> actual = RunLatent(several, steps, precision);
+            for (int i = 0; i < expected.Count; i++)
+            {
+                TensorAssert.Identical(actual[i], expected[i], $"step {i}, {threads} threads");
+            }
+        }
     }
 
     private static List<float[]> RunLatent(
@@ -249,7 +234,8 @@ public sealed unsafe class AwkwardSizesTests
 
         public Tensor Matrix(int rows, int columns) => Bind(WeightRole.Projection, new Shape(rows, columns));
 
-        public Tensor Convolution() => Bind(WeightRole.Convolution, new Shape(backend.Config.DeltaDim, 1, backend.Config.ConvolutionWidth));
+        public Tensor Convolution() => Bind(
+            WeightRole.Convolution, new Shape(backend.Config.DeltaDim, 1, backend.Config.ConvolutionWidth));
 
         public void Dispose() => _owned.ForEach(owned => owned.Dispose());
 

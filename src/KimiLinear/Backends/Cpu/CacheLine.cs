@@ -14,8 +14,8 @@ internal static unsafe class CacheLine
     // Where Intel's processors begin: what memory gives in its latency is under way by then.
     private const int FarBytes = 3 * AheadBytes;
 
-    // What AMD's processors read once they ask for a little sooner, and are led to from farther away: the address of a page is
-    // known in time then, however busy memory is.
+    // What AMD's processors read once they ask for a little sooner, and are led to from farther away: the best of the distances
+    // tried on Zen 5 (docs/performance.md, "The same on Zen 5").
     private const int OnceBytes = 3 * AheadBytes / 2;
     private const int PathBytes = 4 * AheadBytes;
 
@@ -64,8 +64,8 @@ internal static unsafe class CacheLine
     /// Leads the processor's own prefetching along a stream: asks for a single line far ahead, once for half a kilobyte or so.
     /// </summary>
     /// <remarks>
-    /// For that line the address of its page is looked up, which on a machine within a machine may take longer than reading, and
-    /// the second-level cache begins to follow the stream. Intel's processors get there with <see cref="PrefetchStream"/>.
+    /// It gained most while memory answered late. Why was not shown; it may be that the address of the page is looked up in time,
+    /// or that the second-level cache begins to follow the stream. Intel's processors ask far ahead in <see cref="PrefetchStream"/>.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void PrefetchPath(byte* current)
@@ -85,9 +85,13 @@ internal static unsafe class CacheLine
             PrefetchStream(start + i);
         }
 
-        for (int i = AheadBytes; i < FarBytes - AheadBytes && Processor.IsIntel; i += ByteCount)
+        if (Sse.IsSupported && Processor.IsIntel)
         {
-            Sse.Prefetch2(start + i);
+            // What lies between the two steps of the loop above.
+            for (int i = AheadBytes; i < FarBytes - AheadBytes; i += ByteCount)
+            {
+                Sse.Prefetch2(start + i);
+            }
         }
 
         for (int i = ahead - PathBytes; i < 0; i += PathStepBytes)
