@@ -14,9 +14,10 @@ internal static unsafe class CacheLine
     // Where Intel's processors begin: what memory gives in its latency is under way by then.
     private const int FarBytes = 3 * AheadBytes;
 
-    // What AMD's processors read once they ask for a little sooner, and are led to from farther away: the best of the distances
-    // tried on Zen 5 (docs/performance.md, "The same on Zen 5").
-    private const int OnceBytes = 3 * AheadBytes / 2;
+    // What is read once is asked for a little sooner on Zen 5 and led to from farther away: the best of the distances tried there
+    // (docs/performance.md, "The same on Zen 5"). Zen 3 reads a tenth less then (docs/performance.md, "Processors with 256-bit
+    // vectors").
+    private const int Zen5OnceBytes = 3 * AheadBytes / 2;
     private const int PathBytes = 4 * AheadBytes;
 
     // As often as blocks of weights do it.
@@ -56,7 +57,7 @@ internal static unsafe class CacheLine
         }
         else if (Sse.IsSupported)
         {
-            Sse.PrefetchNonTemporal(current + OnceBytes);
+            Sse.PrefetchNonTemporal(current + (Processor.IsZen5 ? Zen5OnceBytes : AheadBytes));
         }
     }
 
@@ -64,13 +65,13 @@ internal static unsafe class CacheLine
     /// Leads the processor's own prefetching along a stream: asks for a single line far ahead, once for half a kilobyte or so.
     /// </summary>
     /// <remarks>
-    /// It gained most while memory answered late. Why was not shown; it may be that the address of the page is looked up in time,
-    /// or that the second-level cache begins to follow the stream. Intel's processors ask far ahead in <see cref="PrefetchStream"/>.
+    /// It gained most while memory answered late, and only on Zen 5. Why was not shown; it may be that the address of the page is
+    /// looked up in time, or that the second-level cache begins to follow the stream.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void PrefetchPath(byte* current)
     {
-        if (Sse.IsSupported && !Processor.IsIntel)
+        if (Sse.IsSupported && Processor.IsZen5)
         {
             Sse.Prefetch1(current + PathBytes);
         }
@@ -79,7 +80,7 @@ internal static unsafe class CacheLine
     /// <summary>Asks for where a stream begins, which nothing has asked for yet: for all of it at once.</summary>
     public static void PrefetchStreamStart(byte* start)
     {
-        int ahead = Processor.IsIntel ? AheadBytes : OnceBytes;
+        int ahead = Processor.IsZen5 ? Zen5OnceBytes : AheadBytes;
         for (int i = -ahead; i < 0; i += ByteCount)
         {
             PrefetchStream(start + i);
@@ -113,9 +114,9 @@ internal static unsafe class CacheLine
             Sse.Prefetch1(start + i);
         }
 
-        for (int i = AheadBytes; i < PathBytes; i += PathStepBytes)
+        for (int i = AheadBytes - PathBytes; i < 0; i += PathStepBytes)
         {
-            Sse.Prefetch1(start + i);
+            PrefetchPath(start + i);
         }
     }
 

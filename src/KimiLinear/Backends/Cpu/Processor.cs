@@ -12,6 +12,18 @@ internal static class Processor
     /// </remarks>
     public static readonly bool IsIntel = X86Base.IsSupported && IsVendor("GenuineIntel");
 
+    /// <summary>Whether AMD made it, in the fifth generation of Zen or later.</summary>
+    /// <remarks>A constant to kernels, as <see cref="IsIntel"/>.</remarks>
+    public static readonly bool IsZen5 = X86Base.IsSupported && IsVendor("AuthenticAMD") && Family() >= 0x1A;
+
+    // In EAX: four bits, and eight more that are added if the four say 15.
+    private static int Family()
+    {
+        (int a, int _, int _, int _) = X86Base.CpuId(1, 0);
+        int family = (a >> 8) & 0xF;
+        return family == 0xF ? family + ((a >> 20) & 0xFF) : family;
+    }
+
     // The name lies in EBX, EDX, ECX.
     private static bool IsVendor(string name)
     {
