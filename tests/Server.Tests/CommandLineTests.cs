@@ -66,6 +66,8 @@ public sealed class CommandLineTests
     [InlineData("--port must be a whole number from 0 to 65535, but is '70000'", "MODEL", "--port", "70000")]
     [InlineData("--port must be a whole number from 0 to 65535, but is 'abc'", "MODEL", "--port", "abc")]
     [InlineData("--host must be an IP address or localhost", "MODEL", "--host", "example.com")]
+    [InlineData("--served-model-name must be a text", "MODEL", "--served-model-name", "kimi", " ")]
+    [InlineData("--api-key must be a text", "MODEL", "--api-key", " ")]
     [InlineData("--device must be auto", "MODEL", "--device", "tpu")]
     [InlineData("--draft-tokens must be a whole number from 0 to 64", "MODEL", "--draft-tokens", "65")]
     [InlineData("--activations must be auto, int8, int16 or float32, but is 'int4'", "MODEL", "--activations", "int4")]

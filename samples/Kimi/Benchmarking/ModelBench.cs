@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics.Tensors;
 using Kimi.Terminal;
 using KimiLinear.Caching;
 using KimiLinear.Model;
@@ -189,16 +190,7 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
         return BestToken();
     }
 
-    private int BestToken()
-    {
-        int best = 0;
-        for (int i = 1; i < _logits.Length; i++)
-        {
-            best = _logits[i] > _logits[best] ? i : best;
-        }
-
-        return best;
-    }
+    private int BestToken() => TensorPrimitives.IndexOfMax(_logits);
 
     private int[] RandomTokens(int count)
     {

@@ -126,8 +126,8 @@ public sealed class ServeCommand
     internal ServeCommand()
     {
         Require(_host, "an IP address or localhost", host => ParseAddress(host) is not null);
-        Require(_apiKeys, "a text", keys => keys.All(key => key.Length > 0));
-        Require(_names, "a text", names => names.All(name => name.Length > 0));
+        Require(_apiKeys, "a text", keys => !keys.Any(string.IsNullOrWhiteSpace));
+        Require(_names, "a text", names => !names.Any(string.IsNullOrWhiteSpace));
         Require(
             _device, "auto, cpu, cuda:N, torch:cpu or torch:cuda:N with N from 0", name => ComputeDevice.TryParse(name, out _));
         Require(_activations, "auto, int8, int16 or float32", name => TryParseActivations(name, out _));

@@ -22,7 +22,7 @@ internal sealed record DeviceChoice(ComputeBackend Backend, string Reason)
             ComputeDeviceKind.TorchCuda => new DeviceChoice(OnTorchCuda(config, options.Device.Index, options), Named),
             ComputeDeviceKind.TorchCpu => new DeviceChoice(
                 TorchBackends.OnCpu(config, new TorchForms(), options.ThreadCount, options.LibtorchFolder), Named),
-            _ => new DeviceChoice(OnCpu(config, checkpoint, options), Named),
+            _ => new DeviceChoice(OnCpu(config, checkpoint, options), OfCpu(Named)),
         };
 
     private static DeviceChoice Fastest(KimiLinearConfig config, Checkpoint checkpoint, ModelLoadOptions options)
@@ -40,8 +40,13 @@ internal sealed record DeviceChoice(ComputeBackend Backend, string Reason)
         string reason = whyNotTorch == whyNotCuda
             ? $"no GPU can run it: {whyNotCuda}"
             : $"cuda:0 cannot run it: {whyNotCuda} Neither can torch:cuda:0: {whyNotTorch}";
-        return new DeviceChoice(OnCpu(config, checkpoint, options), reason);
+        return new DeviceChoice(OnCpu(config, checkpoint, options), OfCpu(reason));
     }
+
+    private static string OfCpu(string reason) => CpuBackends.IsNarrowed
+        ? $"{reason.TrimEnd('.')}. The processor has wider vectors than the program uses, by which it would be many times as fast: "
+            + "name them by IlcInstructionSet where it is compiled ahead of time."
+        : reason;
 
     private static ComputeBackend? Try(Func<ComputeBackend> make, out string whyNot)
     {

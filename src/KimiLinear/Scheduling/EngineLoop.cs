@@ -35,11 +35,13 @@ internal sealed partial class EngineLoop
         _queue = queue;
         _metrics = metrics;
         _maxContextTokens = maxContextTokens;
+        long maxBytes = options.MemoryBytes ?? MemoryBudget.Default(model);
+        MemoryBudget.RequireRoom(model, maxBytes);
         PrefixFolder? folder = options is { ReusePrefixes: true, PrefixFolder: { } path }
             ? new PrefixFolder(model, path, options.PrefixFolderBytes)
             : null;
         _prefixes = options.ReusePrefixes ? new PrefixCache(model, folder) : null;
-        Memory = new MemoryBudget(model, _prefixes, options.MemoryBytes ?? MemoryBudget.Default(model));
+        Memory = new MemoryBudget(model, _prefixes, maxBytes);
         _drawAt = DrawAt;
         _planner = new StepPlanner(options, new StepCost(model.Config), _shares, maxContextTokens);
     }

@@ -47,8 +47,8 @@ public sealed record EngineOptions
     }
 
     /// <summary>
-    /// Gets the bytes that sequences may hold, those kept for later requests included, at least 1; <see langword="null"/> for
-    /// half of what the model leaves of the device's memory.
+    /// Gets the bytes that sequences may hold, those kept for later requests included, at least what a single token needs;
+    /// <see langword="null"/> for half of what the model leaves of the device's memory.
     /// </summary>
     /// <value>The default is <see langword="null"/>.</value>
     public long? MemoryBytes

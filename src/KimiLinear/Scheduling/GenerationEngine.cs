@@ -42,7 +42,10 @@ public sealed class GenerationEngine : IDisposable, IAsyncDisposable
     /// <param name="defaults">What the model recommends, or <see langword="null"/> when nothing is known.</param>
     /// <param name="options">How the model is shared; <see langword="null"/> for the defaults.</param>
     /// <exception cref="ArgumentNullException">The model or the tokenizer is <see langword="null"/>.</exception>
-    /// <exception cref="ArgumentException"><see cref="EngineOptions.MaxContextTokens"/> is more than the model reads.</exception>
+    /// <exception cref="ArgumentException">
+    /// <see cref="EngineOptions.MaxContextTokens"/> is more than the model reads, or <see cref="EngineOptions.MemoryBytes"/> less
+    /// than a single token needs.
+    /// </exception>
     /// <exception cref="IOException"><see cref="EngineOptions.PrefixFolder"/> cannot be made, or no file in it.</exception>
     public GenerationEngine(
         KimiLinearModel model, KimiTokenizer tokenizer, GenerationConfig? defaults = null, EngineOptions? options = null)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using KimiLinear.Backends;
 using KimiLinear.Model;
 
@@ -21,6 +22,20 @@ internal sealed class MemoryBudget(KimiLinearModel model, PrefixCache? prefixes,
         return Math.Max((total - model.WeightBytes) / 2, total / 16);
     }
 
+    /// <summary>Refuses a budget in which no request could ever run.</summary>
+    /// <exception cref="ArgumentException">There is no room for a single token.</exception>
+    public static void RequireRoom(KimiLinearModel model, long maxBytes)
+    {
+        long least = BytesOf(model, 1);
+        if (maxBytes < least)
+        {
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"Sequences may hold {maxBytes:N0} bytes, but a single token of this model needs {least:N0}. "
+                + $"Raise {nameof(EngineOptions.MemoryBytes)}."));
+        }
+    }
+
     /// <summary>Bytes set aside for a request that runs: what its prompt and a part of its reply need, or what it has taken or lost.</summary>
     public long BytesFor(EngineRequest request)
     {
@@ -30,7 +45,7 @@ internal sealed class MemoryBudget(KimiLinearModel model, PrefixCache? prefixes,
     }
 
     /// <summary>Bytes of a sequence of so many tokens.</summary>
-    public long BytesOf(int tokenCount) => model.SlotBytes + (CacheLayout.PagesFor(tokenCount) * model.PageBytes);
+    public long BytesOf(int tokenCount) => BytesOf(model, tokenCount);
 
     /// <summary>Makes room by dropping kept prefixes.</summary>
     /// <returns>Whether there is room now.</returns>
@@ -46,4 +61,7 @@ internal sealed class MemoryBudget(KimiLinearModel model, PrefixCache? prefixes,
 
         return true;
     }
+
+    private static long BytesOf(KimiLinearModel model, int tokenCount) =>
+        model.SlotBytes + (CacheLayout.PagesFor(tokenCount) * model.PageBytes);
 }

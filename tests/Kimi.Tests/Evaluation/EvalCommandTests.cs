@@ -87,6 +87,24 @@ public sealed class EvalCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Perplexity_TokenizerOfALargerModel_SaysSo()
+    {
+        using TemporaryFolder model = new();
+        model.CopyFrom(TestFiles.GoldenModel("plain"), "config.json", "model.safetensors");
+        model.CopyFrom(Tiny, "tiktoken.model", "tokenizer_config.json");
+        int vocabulary = JsonSerializer.Deserialize<JsonElement>(File.ReadAllText(model.File("config.json")))
+            .GetProperty("vocab_size").GetInt32();
+        File.WriteAllText(_folder.File("data.jsonl"), "{\"text\":\"The weather in Paris is sunny.\"}");
+
+        KimiResult result = await KimiProcess.RunAsync(
+            ["eval", "perplexity", "-m", model.Path, "-d", _folder.File("data.jsonl"), "-o", _folder.File("run")]);
+
+        Assert.Contains($"but the model knows {vocabulary} only", result.Error, StringComparison.Ordinal);
+        Assert.Equal(1, result.Error.Count('\n'));
+        Assert.Equal(1, result.ExitCode);
+    }
+
+    [Fact]
     public async Task Perplexity_ModelThatComputesNoNumbers_SaysSo()
     {
         using TemporaryFolder model = new();

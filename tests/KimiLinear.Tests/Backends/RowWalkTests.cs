@@ -1,4 +1,5 @@
 using KimiLinear.Backends;
+using KimiLinear.Tensors;
 using Xunit;
 
 namespace KimiLinear.Tests.Backends;
@@ -37,6 +38,31 @@ public sealed unsafe class RowWalkTests
 
             Assert.All(visits, count => Assert.Equal(1, count));
         }
+    }
+
+    /// <summary>Units that read several matrices leave each of many workers some of them, as those that read one do not.</summary>
+    [Theory]
+    [InlineData(2, 36)]
+    [InlineData(8, 9)]
+    [InlineData(16, 4)]
+    [InlineData(32, 2)]
+    [InlineData(64, 1)]
+    [InlineData(200, 1)]
+    public void TryNext_SeveralMatricesAndManyWorkers_NoUnitIsLargerThanAHalfOfEvenShares(int workers, int tiles)
+    {
+        const int Rows = 2_304;
+        const int Tile = PackedLayout.TileRows;
+        List<int> counts = [];
+        using WorkerTeam team = new(1);
+        RowWalk walk = new(team, Tile, Rows / Tile, 1_024, 1, workers, streamCount: 9);
+        while (walk.TryNext(Rows, out int row, out int count))
+        {
+            Assert.Equal(counts.Sum(), row);
+            counts.Add(count);
+        }
+
+        Assert.Equal(Rows, counts.Sum());
+        Assert.Equal(tiles * Tile, counts.Max());
     }
 
     private struct WalkJob : IParallelJob

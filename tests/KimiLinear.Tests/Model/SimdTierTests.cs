@@ -1,4 +1,6 @@
+using System.Runtime.Intrinsics.X86;
 using KimiLinear.Backends;
+using KimiLinear.Model;
 using KimiLinear.Tests.Backends;
 using KimiLinear.Tests.TestSupport;
 using Xunit;
@@ -19,6 +21,31 @@ public sealed class SimdTierTests
         string[] passed = await NarrowerProcess.PassedTestsAsync(runtimeSwitch, $"{typeof(GoldenModelTests).FullName}.*");
 
         Assert.Equal(ExpectedTests(NarrowerProcess.WidestLeft(runtimeSwitch, Enum.Parse<SimdWidth>(widestLeft))), passed);
+    }
+
+    /// <summary>Who compiles ahead of time and names no instructions is told why the model is slow.</summary>
+    [Fact]
+    public void DeviceReason_ProcessorOfThisMachine_SaysWhetherTheProgramLeavesVectorsUnused()
+    {
+        const string Description = "/proc/cpuinfo";
+        bool hasAvx2 = File.Exists(Description)
+            ? File.ReadAllText(Description).Contains(" avx2", StringComparison.Ordinal)
+            : Avx2.IsSupported;
+        using KimiLinearModel model = KimiLinearModel.Load(
+            Golden.Model("plain"), new ModelLoadOptions { Device = ComputeDevice.Cpu });
+
+        Assert.Equal(
+            X86Base.IsSupported && hasAvx2 && !Avx2.IsSupported, model.DeviceReason.Contains("IlcInstructionSet", StringComparison.Ordinal));
+        Assert.StartsWith("it was asked for", model.DeviceReason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task DeviceReason_VectorsSwitchedOff_SaysSo()
+    {
+        string name = $"{typeof(SimdTierTests).FullName}."
+            + nameof(DeviceReason_ProcessorOfThisMachine_SaysWhetherTheProgramLeavesVectorsUnused);
+
+        Assert.Equal([name], await NarrowerProcess.PassedTestsAsync("DOTNET_EnableAVX2", name));
     }
 
     // The sums of whole models are rounded otherwise in every width; those of packed weights are the same where the machine

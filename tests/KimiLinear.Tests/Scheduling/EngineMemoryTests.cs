@@ -1,3 +1,4 @@
+using System.Globalization;
 using KimiLinear.Backends;
 using KimiLinear.Generation;
 using KimiLinear.Scheduling;
@@ -182,6 +183,19 @@ public sealed class EngineMemoryTests(TinyModel tiny) : IClassFixture<TinyModel>
             () => harness.Engine.GenerateAsync(new int[1000]));
 
         Assert.Contains("The prompt of 1,000 tokens needs", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Engine_NoRoomForASingleToken_IsRefused()
+    {
+        long least = SlotBytes + PageBytes;
+
+        ArgumentException error = Assert.Throws<ArgumentException>(
+            () => new EngineHarness(tiny, new EngineOptions { MemoryBytes = least - 1 }));
+
+        Assert.Contains(
+            string.Create(CultureInfo.InvariantCulture, $"may hold {least - 1:N0} bytes"), error.Message, StringComparison.Ordinal);
+        Assert.Contains("Raise MemoryBytes", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

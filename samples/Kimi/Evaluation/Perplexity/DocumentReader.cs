@@ -13,14 +13,27 @@ internal sealed class DocumentReader(string modelPath, int vocabularySize)
     private readonly Lazy<KimiTokenizer> _tokenizer = new(() => KimiTokenizer.Load(modelPath));
 
     /// <summary>The tokens of a line.</summary>
-    /// <exception cref="CommandException">The line holds none of the three, or less than two tokens.</exception>
+    /// <exception cref="CommandException">
+    /// The line holds none of the three, or less than two tokens, or one that the model does not know.
+    /// </exception>
     public int[] Read(DataRecord record)
     {
         int[] ids = record.Has("ids") ? ReadIds(record)
             : record.Has("messages") ? ReadMessages(record)
             : record.Has("text") ? _tokenizer.Value.Encode(record.Text("text"))
             : throw record.Broken("must have one of \"text\", \"messages\" and \"ids\".");
-        return ids.Length >= 2 ? ids : throw record.Broken("has fewer than two tokens, so there is none to predict.");
+        if (ids.Length < 2)
+        {
+            throw record.Broken("has fewer than two tokens, so there is none to predict.");
+        }
+
+        // A tokenizer may know more tokens than the model beside it.
+        int largest = ids.Max();
+        return largest < vocabularySize
+            ? ids
+            : throw record.Broken(
+                $"has token {largest}, but the model knows {vocabularySize} only, 0 to {vocabularySize - 1}: its tokenizer is "
+                + "another model's.");
     }
 
     private int[] ReadIds(DataRecord record)

@@ -15,6 +15,9 @@ internal static class CpuBackends
         : Vector128.IsHardwareAccelerated ? SimdWidth.Bits128
         : SimdWidth.Scalar;
 
+    /// <summary>Whether the processor has wider vectors than this process may use, by which it would compute many times as fast.</summary>
+    public static bool IsNarrowed => Widest <= SimdWidth.Bits128 && Processor.HasAvx2;
+
     /// <summary>A width as people read it.</summary>
     public static string NameOf(SimdWidth width) => width switch
     {

@@ -16,6 +16,9 @@ internal static class Processor
     /// <remarks>A constant to kernels, as <see cref="IsIntel"/>.</remarks>
     public static readonly bool IsZen5 = X86Base.IsSupported && IsVendor("AuthenticAMD") && Family() >= 0x1A;
 
+    /// <summary>Whether it has vectors of 256 bits with integers (AVX2), which this program need not use.</summary>
+    public static bool HasAvx2 => X86Base.IsSupported && X86Base.CpuId(0, 0).Eax >= 7 && (X86Base.CpuId(7, 0).Ebx & (1 << 5)) != 0;
+
     // In EAX: four bits, and eight more that are added if the four say 15.
     private static int Family()
     {
