@@ -53,7 +53,10 @@ public sealed partial class KimiLinearModel : IDisposable
     /// <summary>Gets a description of what computes, for people.</summary>
     public string DeviceDescription => _backend.Description;
 
-    /// <summary>Gets why it computes there, for people: what was asked for, or why faster devices cannot run the model.</summary>
+    /// <summary>
+    /// Gets why it computes there, for people: what was asked for, or why faster devices cannot run the model; and on a CPU whether
+    /// the program was compiled for narrower vectors than it has.
+    /// </summary>
     public string DeviceReason { get; }
 
     /// <summary>Gets how many threads the host may use for the model's sake.</summary>
