@@ -86,7 +86,8 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
     /// <exception cref="ArgumentException">
-    /// <see cref="KimiLinearChatClientOptions.MaxContextTokens"/> is more than the model reads.
+    /// <see cref="KimiLinearChatClientOptions.MaxContextTokens"/> is more than the model reads, or
+    /// <see cref="KimiLinearChatClientOptions.SequenceMemoryBytes"/> less than a single token needs.
     /// </exception>
     /// <exception cref="IOException"><see cref="KimiLinearChatClientOptions.PrefixFolder"/> cannot be used.</exception>
     public KimiLinearChatClient(
@@ -137,7 +138,7 @@ public sealed class KimiLinearChatClient : IChatClient, IAsyncDisposable
     /// <returns>The client; the caller disposes it.</returns>
     /// <exception cref="ArgumentException">
     /// An option is out of range, or the path is missing; or the context is longer than the model's, which is found before the
-    /// weights are read.
+    /// weights are read; or the memory for conversations is less than a single token needs.
     /// </exception>
     /// <exception cref="IOException">
     /// A file or a folder is missing, a model could not be downloaded, or <see cref="KimiLinearChatClientOptions.PrefixFolder"/>

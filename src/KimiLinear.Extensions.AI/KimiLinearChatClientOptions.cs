@@ -99,8 +99,10 @@ public sealed class KimiLinearChatClientOptions
     public int? MaxContextTokens { get; set; }
 
     /// <summary>Gets or sets the bytes that conversations may hold, those kept for their next turn included.</summary>
-    /// <value>The default is <see langword="null"/>: half of the memory that the model leaves. At least what a single token needs,
-    /// which is known once the model is loaded.</value>
+    /// <value>
+    /// The default is <see langword="null"/>: half of the memory that the model leaves. At least what a single token needs, which
+    /// is known once the model is loaded.
+    /// </value>
     public long? SequenceMemoryBytes { get; set; }
 
     /// <summary>Gets or sets whether what conversations have in common, earlier turns above all, is read once and resumed.</summary>

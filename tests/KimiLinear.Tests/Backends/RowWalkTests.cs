@@ -40,7 +40,7 @@ public sealed unsafe class RowWalkTests
         }
     }
 
-    /// <summary>Units that read several matrices leave each of many workers some of them, as those that read one do not.</summary>
+    /// <summary>Units that read several matrices are at most half of an even share, or one tile: many workers all get some.</summary>
     [Theory]
     [InlineData(2, 36)]
     [InlineData(8, 9)]
@@ -48,7 +48,7 @@ public sealed unsafe class RowWalkTests
     [InlineData(32, 2)]
     [InlineData(64, 1)]
     [InlineData(200, 1)]
-    public void TryNext_SeveralMatricesAndManyWorkers_NoUnitIsLargerThanAHalfOfEvenShares(int workers, int tiles)
+    public void TryNext_SeveralMatricesAndManyWorkers_UnitsAreAtMostHalfOfAnEvenShare(int workers, int tiles)
     {
         const int Rows = 2_304;
         const int Tile = PackedLayout.TileRows;
