@@ -12,7 +12,7 @@ public sealed unsafe class GgufKernelTests
     private const double Tolerance = 2e-6;
 
     public static TheoryData<DataType, string> TypesAndWidths =>
-        new MatrixTheoryData<DataType, string>(GgufValue.Types, Kernels.Widths.Select(row => row.Data));
+        new MatrixTheoryData<DataType, string>(GgufValue.Types, Kernels.IntegerKernels.Select(row => row.Data));
 
     [Theory]
     [MemberData(nameof(TypesAndWidths))]

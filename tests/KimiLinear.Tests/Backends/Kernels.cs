@@ -8,7 +8,9 @@ namespace KimiLinear.Tests.Backends;
 internal static class Kernels
 {
     public static TheoryData<string> Widths =>
-        new(Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest).Select(width => width.ToString()));
+        new(Enum.GetValues<SimdWidth>()
+            .Where(width => width <= CpuBackends.Widest && width != SimdWidth.Bits512Vnni)
+            .Select(width => width.ToString()));
 
     public static void Run(string width, IKernelCheck check)
     {
@@ -34,9 +36,13 @@ internal static class Kernels
     /// instructions, in its portable form.
     /// </summary>
     public static TheoryData<string> IntegerWidths => new(
-        Enum.GetValues<SimdWidth>()
-            .Where(width => width <= CpuBackends.Widest || width == SimdWidth.Bits128)
-            .Select(width => width.ToString()));
+        AllIntegerWidths.Where(width => width != SimdWidth.Bits512Vnni).Select(width => width.ToString()));
+
+    /// <summary>The same for <see cref="CpuBackends.IntegersOf"/>, which may have other kernels with the same vectors.</summary>
+    public static TheoryData<string> IntegerKernels => new(AllIntegerWidths.Select(width => width.ToString()));
+
+    private static IEnumerable<SimdWidth> AllIntegerWidths =>
+        Enum.GetValues<SimdWidth>().Where(width => width <= CpuBackends.Widest || width == SimdWidth.Bits128);
 
     public static void Run(string width, IIntegerKernelCheck check)
     {

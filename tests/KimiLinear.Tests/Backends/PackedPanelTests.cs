@@ -45,7 +45,7 @@ public sealed unsafe class PackedPanelTests
 
         public WeightPanel Panel { get; }
 
-        public void Unpack<TSimd, TVector, TIntegers, TInteger>()
+        public void Unpack<TSimd, TVector, TIntegers, TInteger>(bool hasFloatScales = false)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
             where TIntegers : struct, IIntegerSimd<TInteger, TVector>
@@ -56,7 +56,7 @@ public sealed unsafe class PackedPanelTests
                 byte* source = Matrix.Data + (tile * PackedLayout.TileBytes(Matrix.Type, Matrix.Columns));
                 if (Matrix.Type == DataType.PackedQ4)
                 {
-                    PackedPanel<TSimd, TVector, TIntegers, TInteger>.UnpackQ4(source, Panel, tile);
+                    PackedPanel<TSimd, TVector, TIntegers, TInteger>.UnpackQ4(source, Panel, tile, hasFloatScales);
                 }
                 else
                 {
@@ -93,6 +93,9 @@ public sealed unsafe class PackedPanelTests
                 using Fixture fixture = new(DataType.PackedQ4, columns, guardsStart: columns == 96);
                 PackedMatrix matrix = fixture.Matrix;
 
+                fixture.Unpack<TSimd, TVector, TIntegers, TInteger>(hasFloatScales: true);
+                float[] floatScales = new Span<float>(
+                    fixture.Panel.Scales, columns / BlockColumns * WeightPanel.ScalesPerBlock).ToArray();
                 fixture.Unpack<TSimd, TVector, TIntegers, TInteger>();
 
                 for (int i = 0; i < matrix.Codes.Length; i++)
@@ -101,6 +104,7 @@ public sealed unsafe class PackedPanelTests
                     (int block, int k) = (column / BlockColumns, column % BlockColumns);
                     int place = Fixture.Place(row, block);
                     Assert.Equal(matrix.RowScale(row), fixture.Panel.RowScales[row]);
+                    Assert.Equal(matrix.Scale(row, block), floatScales[place]);
                     Assert.Equal(
                         (int)matrix.Scale(row, block) * 0x10001, BitConverter.SingleToInt32Bits(fixture.Panel.Scales[place]));
                     Assert.Equal(

@@ -33,9 +33,9 @@ public sealed unsafe class PackedProductTests
     ];
 
     public static TheoryData<string, int> Cases =>
-        new MatrixTheoryData<string, int>(Kernels.IntegerWidths.Select(row => row.Data), Enumerable.Range(0, Forms.Length));
+        new MatrixTheoryData<string, int>(Kernels.IntegerKernels.Select(row => row.Data), Enumerable.Range(0, Forms.Length));
 
-    public static TheoryData<string> Widths => Kernels.IntegerWidths;
+    public static TheoryData<string> Widths => Kernels.IntegerKernels;
 
     [Theory]
     [MemberData(nameof(Cases))]

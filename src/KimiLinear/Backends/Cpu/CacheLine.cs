@@ -77,6 +77,29 @@ internal static unsafe class CacheLine
         }
     }
 
+    /// <summary>Writes <see cref="PrefetchStream"/> as instructions.</summary>
+    public static void WritePrefetchStream(MachineCodeWriter code, MachineRegister address, int displacement)
+    {
+        if (Processor.IsIntel)
+        {
+            code.Prefetch(PrefetchKind.ThirdLevel, new MachineMemory(address, displacement + FarBytes));
+            code.Prefetch(PrefetchKind.FirstLevel, new MachineMemory(address, displacement + AheadBytes));
+            return;
+        }
+
+        code.Prefetch(
+            PrefetchKind.Once, new MachineMemory(address, displacement + (Processor.IsZen5 ? Zen5OnceBytes : AheadBytes)));
+    }
+
+    /// <summary>Writes <see cref="PrefetchPath"/> as instructions.</summary>
+    public static void WritePrefetchPath(MachineCodeWriter code, MachineRegister address, int displacement)
+    {
+        if (Processor.IsZen5)
+        {
+            code.Prefetch(PrefetchKind.SecondLevel, new MachineMemory(address, displacement + PathBytes));
+        }
+    }
+
     /// <summary>Asks for where a stream begins, which nothing has asked for yet: for all of it at once.</summary>
     public static void PrefetchStreamStart(byte* start)
     {

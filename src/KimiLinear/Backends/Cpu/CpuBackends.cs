@@ -10,7 +10,8 @@ internal static class CpuBackends
 {
     /// <summary>The widest vectors this process may use.</summary>
     public static SimdWidth Widest =>
-        Vector512.IsHardwareAccelerated ? SimdWidth.Bits512
+        VnniKernels.Instance is not null ? SimdWidth.Bits512Vnni
+        : Vector512.IsHardwareAccelerated ? SimdWidth.Bits512
         : Vector256.IsHardwareAccelerated ? SimdWidth.Bits256
         : Vector128.IsHardwareAccelerated ? SimdWidth.Bits128
         : SimdWidth.Scalar;
@@ -21,6 +22,7 @@ internal static class CpuBackends
     /// <summary>A width as people read it.</summary>
     public static string NameOf(SimdWidth width) => width switch
     {
+        SimdWidth.Bits512Vnni => $"{Simd512.Name} VNNI",
         SimdWidth.Bits512 => Simd512.Name,
         SimdWidth.Bits256 => Simd256.Name,
         SimdWidth.Bits128 => Simd128.Name,
@@ -47,7 +49,8 @@ internal static class CpuBackends
         RuntimeHelpers.RunClassConstructor(typeof(Processor).TypeHandle);
         return width switch
         {
-            SimdWidth.Bits512 => new CpuBackend<Simd512, Vector512<float>>(config, threadCount, forms, IntegersOf(width)),
+            SimdWidth.Bits512 or SimdWidth.Bits512Vnni =>
+                new CpuBackend<Simd512, Vector512<float>>(config, threadCount, forms, IntegersOf(width)),
             SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount, forms, IntegersOf(width)),
             SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount, forms, IntegersOf(width)),
             _ => new CpuBackend<SimdScalar, float>(config, threadCount, forms, IntegersOf(width)),
@@ -57,8 +60,7 @@ internal static class CpuBackends
     /// <summary>The kernels for quantised weights in vectors of a width.</summary>
     public static IntegerKernels IntegersOf(SimdWidth width) => width switch
     {
-        SimdWidth.Bits512 => new IntegerKernels<Simd512, Vector512<float>, Integer512, Vector512<int>>(
-            new StripKernels<Simd512, Vector512<float>, Integer512, Vector512<int>>()),
+        SimdWidth.Bits512 or SimdWidth.Bits512Vnni => IntegersOf(width == SimdWidth.Bits512 ? null : VnniKernels.Instance),
         SimdWidth.Bits256 => new IntegerKernels<Simd256, Vector256<float>, Integer256, Vector256<int>>(
             new StripKernels<Simd256, Vector256<float>, Integer256, Vector256<int>>()),
         SimdWidth.Bits128 => new IntegerKernels<Simd128, Vector128<float>, Integer128, Vector128<int>>(
@@ -68,4 +70,8 @@ internal static class CpuBackends
         _ => new IntegerKernels<SimdScalar, float, IntegerScalar, int>(
             new StripKernels<Simd128, Vector128<float>, Integer128, Vector128<int>>()),
     };
+
+    private static IntegerKernels<Simd512, Vector512<float>, Integer512, Vector512<int>> IntegersOf(VnniKernels? vnni) =>
+        new(
+            new StripKernels<Simd512, Vector512<float>, Integer512, Vector512<int>>(vnni), vnni);
 }

@@ -19,6 +19,10 @@ internal static class Processor
     /// <summary>Whether it has vectors of 256 bits with integers (AVX2), which this program need not use.</summary>
     public static bool HasAvx2 => X86Base.IsSupported && X86Base.CpuId(0, 0).Eax >= 7 && (X86Base.CpuId(7, 0).Ebx & (1 << 5)) != 0;
 
+    /// <summary>Whether it multiplies and adds in one with vectors of 512 bits (AVX-512 VNNI).</summary>
+    public static bool HasAvx512Vnni =>
+        X86Base.IsSupported && X86Base.CpuId(0, 0).Eax >= 7 && (X86Base.CpuId(7, 0).Ecx & (1 << 11)) != 0;
+
     // In EAX: four bits, and eight more that are added if the four say 15.
     private static int Family()
     {

@@ -14,4 +14,7 @@ internal enum SimdWidth
 
     /// <summary>512 bits: AVX-512.</summary>
     Bits512,
+
+    /// <summary>512 bits, and integers multiplied and added in one: AVX-512 VNNI, by <see cref="VnniKernels"/>.</summary>
+    Bits512Vnni,
 }

@@ -7,6 +7,8 @@ internal readonly struct ByteDot : IPanelDot
 {
     public static int ChunkCount => 8;
 
+    public static bool HasByteCodes => true;
+
     public static bool HasIntegerScales => false;
 
     public static bool HasOffsets => true;

@@ -6,6 +6,9 @@ internal interface IPanelDot
     /// <summary>Chunks of 64 bytes per block of a tile.</summary>
     static abstract int ChunkCount { get; }
 
+    /// <summary>Whether codes have 8 bits without a sign, rather than 16 with one.</summary>
+    static abstract bool HasByteCodes { get; }
+
     /// <summary>Whether the scales of blocks are integers, stored as pairs, rather than floats.</summary>
     static abstract bool HasIntegerScales { get; }
 

@@ -28,7 +28,8 @@ internal abstract unsafe class IntegerKernels
 }
 
 /// <inheritdoc/>
-internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>(StripKernels strips) : IntegerKernels
+internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>(StripKernels strips, VnniKernels? vnni = null)
+    : IntegerKernels
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
     where TIntegers : struct, IIntegerSimd<TInteger, TVector>
@@ -46,23 +47,23 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
         {
             done = tileCount / WeightPanel.TileCount * WeightPanel.TileCount;
             int rowCount = done * PackedLayout.TileRows;
-            PackedTiles<TSimd, TVector, TIntegers, TInteger> source = new(type, tiles, input.Rows.ColumnCount);
+            PackedTiles<TSimd, TVector, TIntegers, TInteger> source = new(type, tiles, input.Rows.ColumnCount, hasFloatScales: vnni is not null);
             if (input.Form == QuantizedForm.Bytes)
             {
                 PanelProduct<TSimd, TVector, TIntegers, TInteger>
                     .Multiply<ScaledByteDot, PackedTiles<TSimd, TVector, TIntegers, TInteger>>(
-                        input.Rows, source, rowCount, scratch, output);
+                        input.Rows, source, rowCount, scratch, output, vnni);
             }
             else if (input.Form == QuantizedForm.RowShorts)
             {
                 PanelProduct<TSimd, TVector, TIntegers, TInteger>
                     .Multiply<RowShortDot, PackedTiles<TSimd, TVector, TIntegers, TInteger>>(
-                        input.Rows, source, rowCount, scratch, output);
+                        input.Rows, source, rowCount, scratch, output, vnni);
             }
             else
             {
                 PanelProduct<TSimd, TVector, TIntegers, TInteger>.Multiply<ShortDot, PackedTiles<TSimd, TVector, TIntegers, TInteger>>(
-                    input.Rows, source, rowCount, scratch, output);
+                    input.Rows, source, rowCount, scratch, output, vnni);
             }
         }
 
@@ -77,7 +78,7 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
         strips.Multiply(input, type, rows, rowCount, scratch, output);
 
     // Tile by tile with the packed weights themselves.
-    private static void MultiplyInPlace(
+    private void MultiplyInPlace(
         FormedRows input, DataType type, byte* tiles, int firstTile, int endTile, MatMulOutput output)
     {
         long tileBytes = PackedLayout.TileBytes(type, input.Rows.ColumnCount);
@@ -108,10 +109,16 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
         }
     }
 
-    private static void MultiplyOne(FormedRows input, DataType type, byte* tile, int row, float* products)
+    private void MultiplyOne(FormedRows input, DataType type, byte* tile, int row, float* products)
     {
         byte* x = input.Rows.Codes(row);
         int blocks = input.Rows.BlockCount;
+        if (vnni is not null && input.Form == QuantizedForm.BytePairs)
+        {
+            vnni.OneRow(tile, x, blocks, products);
+            return;
+        }
+
         if (TIntegers.Lanes == PackedLayout.TileRows)
         {
             TVector sums = (type, input.Form) switch

@@ -12,7 +12,7 @@ internal static unsafe class PackedPanel<TSimd, TVector, TIntegers, TInteger>
 {
     /// <summary>One tile of <see cref="DataType.PackedQ4"/>, for <see cref="ScaledByteDot"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void UnpackQ4(byte* source, WeightPanel panel, int tile)
+    public static void UnpackQ4(byte* source, WeightPanel panel, int tile, bool hasFloatScales)
     {
         int lanes = TIntegers.Lanes;
         for (int lane = 0; lane < PackedLayout.TileRows; lane += lanes)
@@ -26,7 +26,15 @@ internal static unsafe class PackedPanel<TSimd, TVector, TIntegers, TInteger>
                 TVector scale = TIntegers.ToFloat(TIntegers.LoadBytesAsIntegers(header));
                 TVector zero = TIntegers.ToFloat(TIntegers.LoadBytesAsIntegers(header + PackedLayout.TileRows));
                 long place = ((long)block * WeightPanel.ScalesPerBlock) + row;
-                TIntegers.Store((byte*)(panel.Scales + place), TIntegers.LoadBytesAsPairs(header));
+                if (hasFloatScales)
+                {
+                    TSimd.Store(panel.Scales + place, scale);
+                }
+                else
+                {
+                    TIntegers.Store((byte*)(panel.Scales + place), TIntegers.LoadBytesAsPairs(header));
+                }
+
                 TSimd.Store(
                     panel.Offsets + place,
                     TSimd.Multiply(TSimd.Multiply(scale, zero), TSimd.Broadcast(1f / PackedLayout.ZeroSteps)));

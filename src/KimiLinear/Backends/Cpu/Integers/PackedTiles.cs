@@ -3,7 +3,8 @@ using KimiLinear.Tensors;
 namespace KimiLinear.Backends;
 
 /// <summary>Consecutive tiles of a packed matrix.</summary>
-internal readonly unsafe struct PackedTiles<TSimd, TVector, TIntegers, TInteger>(DataType type, byte* tiles, int columnCount)
+internal readonly unsafe struct PackedTiles<TSimd, TVector, TIntegers, TInteger>(
+    DataType type, byte* tiles, int columnCount, bool hasFloatScales)
     : IPanelSource
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
@@ -17,7 +18,7 @@ internal readonly unsafe struct PackedTiles<TSimd, TVector, TIntegers, TInteger>
         byte* source = tiles + (index * PackedLayout.TileBytes(type, columnCount));
         if (type == DataType.PackedQ4)
         {
-            PackedPanel<TSimd, TVector, TIntegers, TInteger>.UnpackQ4(source, panel, tile);
+            PackedPanel<TSimd, TVector, TIntegers, TInteger>.UnpackQ4(source, panel, tile, hasFloatScales);
         }
         else
         {

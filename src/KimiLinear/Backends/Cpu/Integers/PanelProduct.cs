@@ -33,8 +33,9 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
     /// <param name="rowCount">How many rows they have.</param>
     /// <param name="scratch">Working memory of the calling worker.</param>
     /// <param name="output">Where the products go; column 0 belongs to the first row. [T, rowCount]</param>
+    /// <param name="vnni">The kernels to take instead of <see cref="PanelKernel{TSimd,TVector,TIntegers,TInteger}"/>, if there are any.</param>
     public static void Multiply<TDot, TSource>(
-        QuantizedRows input, TSource source, int rowCount, ScratchBuffer scratch, MatMulOutput output)
+        QuantizedRows input, TSource source, int rowCount, ScratchBuffer scratch, MatMulOutput output, VnniKernels? vnni)
         where TDot : struct, IPanelDot
         where TSource : struct, IPanelSource
     {
@@ -55,7 +56,7 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
             for (int row = 0; row < input.Count; row += RowsAtOnce)
             {
                 int end = Math.Min(row + RowsAtOnce, input.Count);
-                MultiplyRows<TDot>(panel, input, row, end, sums);
+                MultiplyRows<TDot>(panel, input, row, end, sums, vnni);
                 for (int group = row; group < end; group += RowGroup)
                 {
                     Put<TDot>(
@@ -72,7 +73,8 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
         }
     }
 
-    private static void MultiplyRows<TDot>(WeightPanel panel, QuantizedRows input, int row, int end, float* sums) // [groups, 4 tiles, 4 rows, 16]
+    private static void MultiplyRows<TDot>(
+        WeightPanel panel, QuantizedRows input, int row, int end, float* sums, VnniKernels? vnni) // [groups, 4 tiles, 4 rows, 16]
         where TDot : struct, IPanelDot
     {
         int blocksAtOnce = IsWide ? input.BlockCount : CachedChunks / TDot.ChunkCount;
@@ -86,13 +88,13 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
             int blockCount = Math.Min(blocksAtOnce, input.BlockCount - block);
             for (int group = row; group < end; group += RowGroup)
             {
-                MultiplyGroup<TDot>(panel, input, group, block, blockCount, sums + ((group - row) * SumsPerRow));
+                MultiplyGroup<TDot>(panel, input, group, block, blockCount, sums + ((group - row) * SumsPerRow), vnni);
             }
         }
     }
 
     private static void MultiplyGroup<TDot>(
-        WeightPanel panel, QuantizedRows input, int row, int block, int blockCount, float* sums) // [4 tiles, 4 rows, 16]
+        WeightPanel panel, QuantizedRows input, int row, int block, int blockCount, float* sums, VnniKernels? vnni) // [4 tiles, 4 rows, 16]
         where TDot : struct, IPanelDot
     {
         // What is missing to four rows is computed from the last one and left out.
@@ -101,6 +103,12 @@ internal static unsafe class PanelProduct<TSimd, TVector, TIntegers, TInteger>
         byte* x1 = input.Codes(Math.Min(row + 1, last));
         byte* x2 = input.Codes(Math.Min(row + 2, last));
         byte* x3 = input.Codes(Math.Min(row + 3, last));
+        if (vnni is not null)
+        {
+            vnni.FourTiles<TDot>(panel, x0, x1, x2, x3, sums);
+            return;
+        }
+
         if (IsWide)
         {
             PanelKernel<TSimd, TVector, TIntegers, TInteger>.FourTiles<TDot>(panel, x0, x1, x2, x3, sums);

@@ -7,6 +7,8 @@ internal readonly struct ScaledByteDot : IPanelDot
 {
     public static int ChunkCount => 8;
 
+    public static bool HasByteCodes => true;
+
     public static bool HasIntegerScales => true;
 
     public static bool HasOffsets => true;

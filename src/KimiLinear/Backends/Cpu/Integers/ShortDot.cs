@@ -7,6 +7,8 @@ internal readonly struct ShortDot : IPanelDot
 {
     public static int ChunkCount => 16;
 
+    public static bool HasByteCodes => false;
+
     public static bool HasIntegerScales => false;
 
     public static bool HasOffsets => false;

@@ -10,7 +10,8 @@ internal static unsafe class StripProduct<TFormat, TSimd, TVector, TIntegers, TI
     where TInteger : struct
 {
     /// <inheritdoc cref="IntegerKernels.MultiplyRows"/>
-    public static void Multiply(FormedRows input, byte* rows, int rowCount, ScratchBuffer scratch, MatMulOutput output)
+    public static void Multiply(
+        FormedRows input, byte* rows, int rowCount, ScratchBuffer scratch, MatMulOutput output, VnniKernels? vnni)
     {
         StripRows<TFormat, TSimd, TVector, TIntegers, TInteger> weights =
             new(rows, rowCount, input.Rows.ColumnCount, input.Form);
@@ -20,15 +21,15 @@ internal static unsafe class StripProduct<TFormat, TSimd, TVector, TIntegers, TI
         }
         else if (input.Form == QuantizedForm.Bytes)
         {
-            MultiplyPanels<ByteDot>(input.Rows, weights, rowCount, scratch, output);
+            MultiplyPanels<ByteDot>(input.Rows, weights, rowCount, scratch, output, vnni);
         }
         else if (TFormat.HasOffsets)
         {
-            MultiplyPanels<OffsetShortDot>(input.Rows, weights, rowCount, scratch, output);
+            MultiplyPanels<OffsetShortDot>(input.Rows, weights, rowCount, scratch, output, vnni);
         }
         else
         {
-            MultiplyPanels<ShortDot>(input.Rows, weights, rowCount, scratch, output);
+            MultiplyPanels<ShortDot>(input.Rows, weights, rowCount, scratch, output, vnni);
         }
     }
 
@@ -37,10 +38,11 @@ internal static unsafe class StripProduct<TFormat, TSimd, TVector, TIntegers, TI
         StripRows<TFormat, TSimd, TVector, TIntegers, TInteger> weights,
         int rowCount,
         ScratchBuffer scratch,
-        MatMulOutput output)
+        MatMulOutput output,
+        VnniKernels? vnni)
         where TDot : struct, IPanelDot =>
         PanelProduct<TSimd, TVector, TIntegers, TInteger>.Multiply<TDot, StripRows<TFormat, TSimd, TVector, TIntegers, TInteger>>(
-            input, weights, rowCount, scratch, output);
+            input, weights, rowCount, scratch, output, vnni);
 
     private static void MultiplyStrips(
         FormedRows input,

@@ -1,0 +1,27 @@
+using System.Runtime.InteropServices;
+
+namespace KimiLinear.Backends;
+
+/// <summary>What <see cref="PanelCode"/> works on.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct PanelArguments
+{
+    public byte* Codes;
+    public byte* X0;
+    public byte* X1;
+    public byte* X2;
+    public byte* X3;
+    public float* Scales;
+    public float* Offsets;
+    public float* Sums;
+    public long BlockCount;
+
+    /// <summary>Bytes from a row's codes to its scales.</summary>
+    public long InputScales;
+
+    /// <summary>Bytes from a row's codes to its offsets.</summary>
+    public long InputOffsets;
+
+    /// <summary>Where registers that belong to the caller are kept meanwhile.</summary>
+    public fixed long Kept[6];
+}
