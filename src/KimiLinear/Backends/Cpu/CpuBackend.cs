@@ -28,6 +28,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private readonly ScratchBuffer _inner = new();
     private readonly OperandBuffer _operand = new();
     private readonly OperandBuffer _innerOperand = new();
+    private readonly SimdWidth _width;
     private readonly IntegerKernels _integers;
     private readonly RoutingTable _routing = new();
     private readonly AttentionMemory _attention;
@@ -35,18 +36,20 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     // Tokens of the step that replies write, the first ones; those of prompts follow.
     private int _replyTokens = int.MaxValue;
 
-    public CpuBackend(KimiLinearConfig config, int threadCount, CpuForms forms, IntegerKernels integers)
+    public CpuBackend(KimiLinearConfig config, int threadCount, SimdWidth width, CpuForms forms)
         : base(config)
     {
         _forms = forms;
-        _integers = integers;
+        _width = width;
+        _integers = CpuBackends.IntegersOf(width);
         _team = new WorkerTeam(threadCount);
         _panels = new WorkerScratch(threadCount);
         _attention = new AttentionMemory(threadCount);
         _workerScratch = new WorkerScratch(threadCount);
     }
 
-    public override string Description => $"CPU, {TSimd.Name}, {_team.Count} {(_team.Count == 1 ? "thread" : "threads")}";
+    public override string Description =>
+        $"CPU, {CpuBackends.NameOf(_width)}, {_team.Count} {(_team.Count == 1 ? "thread" : "threads")}";
 
     public override void Run(ForwardBatch batch, CacheStorage cache, bool isObserved, Action operators)
     {

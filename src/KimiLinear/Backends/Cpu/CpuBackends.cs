@@ -22,7 +22,7 @@ internal static class CpuBackends
     /// <summary>A width as people read it.</summary>
     public static string NameOf(SimdWidth width) => width switch
     {
-        SimdWidth.Bits512Vnni => $"{Simd512.Name} VNNI",
+        SimdWidth.Bits512Vnni => $"{Simd512.Name} with VNNI",
         SimdWidth.Bits512 => Simd512.Name,
         SimdWidth.Bits256 => Simd256.Name,
         SimdWidth.Bits128 => Simd128.Name,
@@ -50,10 +50,10 @@ internal static class CpuBackends
         return width switch
         {
             SimdWidth.Bits512 or SimdWidth.Bits512Vnni =>
-                new CpuBackend<Simd512, Vector512<float>>(config, threadCount, forms, IntegersOf(width)),
-            SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount, forms, IntegersOf(width)),
-            SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount, forms, IntegersOf(width)),
-            _ => new CpuBackend<SimdScalar, float>(config, threadCount, forms, IntegersOf(width)),
+                new CpuBackend<Simd512, Vector512<float>>(config, threadCount, width, forms),
+            SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount, width, forms),
+            SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount, width, forms),
+            _ => new CpuBackend<SimdScalar, float>(config, threadCount, width, forms),
         };
     }
 

@@ -113,9 +113,9 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
     {
         byte* x = input.Rows.Codes(row);
         int blocks = input.Rows.BlockCount;
-        if (vnni is not null && input.Form == QuantizedForm.BytePairs)
+        if (vnni is not null)
         {
-            vnni.OneRow(tile, x, blocks, products);
+            vnni.OneRow(type, input.Form, tile, x, blocks, products);
             return;
         }
 
@@ -150,13 +150,19 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
         }
     }
 
-    private static void MultiplyFour(FormedRows input, DataType type, byte* tile, int row, float* products)
+    private void MultiplyFour(FormedRows input, DataType type, byte* tile, int row, float* products)
     {
         byte* x0 = input.Rows.Codes(row);
         byte* x1 = input.Rows.Codes(row + 1);
         byte* x2 = input.Rows.Codes(row + 2);
         byte* x3 = input.Rows.Codes(row + 3);
         int blocks = input.Rows.BlockCount;
+        if (vnni is not null)
+        {
+            vnni.FourRows(type, input.Form, tile, x0, x1, x2, x3, blocks, products);
+            return;
+        }
+
         for (int lane = 0; lane < PackedLayout.TileRows; lane += TIntegers.Lanes)
         {
             float* output = products + lane;

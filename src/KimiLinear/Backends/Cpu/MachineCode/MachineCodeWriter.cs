@@ -6,8 +6,11 @@ namespace KimiLinear.Backends;
 /// <summary>Writes x64 instructions: those few that kernels are made of.</summary>
 internal sealed class MachineCodeWriter
 {
+    // Shifts by a constant are told apart by the field of a register.
     private const byte ShiftLeft = 6;
     private const byte ShiftRightSigned = 4;
+    private const byte OfShorts = 0x71;
+    private const byte OfIntegers = 0x72;
 
     private readonly List<byte> _code = [];
 
@@ -41,10 +44,18 @@ internal sealed class MachineCodeWriter
         Vector(instruction, register, 0, memory);
 
     /// <summary>VPSLLD.</summary>
-    public void ShiftLeftBy(int register, byte bits) => Shift(ShiftLeft, register, bits);
+    public void ShiftLeftBy(int register, byte bits) => Shift(OfIntegers, ShiftLeft, register, register, bits);
 
     /// <summary>VPSRAD.</summary>
-    public void ShiftRightSignedBy(int register, byte bits) => Shift(ShiftRightSigned, register, bits);
+    public void ShiftRightSignedBy(int register, byte bits) => Shift(OfIntegers, ShiftRightSigned, register, register, bits);
+
+    /// <summary>VPSLLW.</summary>
+    public void ShiftShortsLeftBy(int destination, int source, byte bits) =>
+        Shift(OfShorts, ShiftLeft, destination, source, bits);
+
+    /// <summary>VPSRAW.</summary>
+    public void ShiftShortsRightSignedBy(int destination, int source, byte bits) =>
+        Shift(OfShorts, ShiftRightSigned, destination, source, bits);
 
     public void Move(MachineRegister destination, MachineRegister source) => General(0x8B, (int)destination, (int)source);
 
@@ -106,12 +117,12 @@ internal sealed class MachineCodeWriter
 
     private static byte ModRm(int mode, int register, int operand) => (byte)((mode << 6) | ((register & 7) << 3) | (operand & 7));
 
-    private void Shift(byte kind, int register, byte bits)
+    private void Shift(byte opcode, byte kind, int destination, int source, byte bits)
     {
-        VectorInstruction instruction = new(1, 1, 0x72);
-        EvexPrefix(instruction, kind, register, (register >> 3) & 1, register >> 4, isBroadcast: false);
-        _code.Add(instruction.Opcode);
-        _code.Add(ModRm(3, kind, register));
+        VectorInstruction instruction = new(1, 1, opcode);
+        EvexPrefix(instruction, kind, destination, (source >> 3) & 1, source >> 4, isBroadcast: false);
+        _code.Add(opcode);
+        _code.Add(ModRm(3, kind, source));
         _code.Add(bits);
     }
 

@@ -35,6 +35,9 @@ internal readonly record struct VectorInstruction(byte Prefix, byte Map, byte Op
     /// <summary>VPMOVZXBD: 16 unsigned bytes as 32-bit numbers.</summary>
     public static readonly VectorInstruction WidenBytes = new(1, 2, 0x31, 16);
 
+    /// <summary>VPMOVZXWD: 16 unsigned 16-bit numbers as 32-bit numbers.</summary>
+    public static readonly VectorInstruction WidenShorts = new(1, 2, 0x33, 32);
+
     /// <summary>VCVTDQ2PS: 32-bit integers as floats.</summary>
     public static readonly VectorInstruction ToFloat = new(0, 1, 0x5B);
 

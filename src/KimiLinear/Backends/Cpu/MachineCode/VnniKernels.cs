@@ -1,38 +1,57 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 using KimiLinear.Tensors;
 
 namespace KimiLinear.Backends;
 
-/// <summary>Kernels with the 512-bit instructions that multiply and add in one (AVX-512 VNNI), written when first wanted.</summary>
+/// <summary>
+/// Kernels with the 512-bit instructions that multiply and add in one (AVX-512 VNNI), for which the runtime has no names yet: they
+/// are written as machine code when first wanted.
+/// </summary>
+/// <remarks>
+/// Each takes some microseconds, so that a collection of garbage waits for its end and need not be told of it. Results are those of
+/// the other kernels, to the last bit. Why and how: docs/machine-code.md.
+/// </remarks>
 internal sealed unsafe class VnniKernels
 {
+    /// <summary>Rows of activations that are multiplied at once.</summary>
+    public const int RowGroup = 4;
+
+    /// <summary>The name of a switch of the application, by which it can keep machine code from being written.</summary>
+    public const string Switch = "KimiLinear.MachineCode";
+
     private static readonly Lazy<VnniKernels?> Once = new(TryCreate);
 
-    private readonly delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void> _scaledBytes;
-    private readonly delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void> _bytes;
-    private readonly delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void> _rowShorts;
-    private readonly delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void> _shorts;
-    private readonly delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void> _offsetShorts;
-    private readonly delegate* unmanaged[SuppressGCTransition]<RowArguments*, void> _row;
+    private readonly nint[] _entries;
 
-    private VnniKernels(byte* code, int[] places)
+    private VnniKernels(nint[] entries)
     {
-        _scaledBytes = (delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void>)(code + places[0]);
-        _bytes = (delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void>)(code + places[1]);
-        _rowShorts = (delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void>)(code + places[2]);
-        _shorts = (delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void>)(code + places[3]);
-        _offsetShorts = (delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void>)(code + places[4]);
-        _row = (delegate* unmanaged[SuppressGCTransition]<RowArguments*, void>)(code + places[5]);
+        _entries = entries;
+    }
+
+    private enum Entry
+    {
+        PanelScaledBytes,
+        PanelBytes,
+        PanelRowShorts,
+        PanelShorts,
+        PanelOffsetShorts,
+        OneQ4Bytes,
+        FourQ4Bytes,
+        OneQ4BytePairs,
+        FourQ4BytePairs,
+        OneQ8,
+        FourQ8,
     }
 
     /// <summary>The kernels; <see langword="null"/> where the processor or the system has no place for them.</summary>
     public static VnniKernels? Instance => Once.Value;
 
-    /// <summary>As <see cref="PanelKernel{TSimd,TVector,TIntegers,TInteger}.FourTiles"/>, to the last bit.</summary>
+    /// <summary>As <see cref="PanelKernel{TSimd,TVector,TIntegers,TInteger}.FourTiles"/>, but integer scales are floats.</summary>
     public void FourTiles<TDot>(WeightPanel panel, byte* x0, byte* x1, byte* x2, byte* x3, float* sums) // [4 tiles, 4 rows, 16]
         where TDot : struct, IPanelDot
     {
-        new Span<float>(sums, 4 * WeightPanel.ScalesPerBlock).Clear();
+        new Span<float>(sums, RowGroup * WeightPanel.ScalesPerBlock).Clear();
         long scales = 2L * panel.BlockCount * QuantizedRows.BlockColumns;
         PanelArguments arguments = new()
         {
@@ -48,69 +67,116 @@ internal sealed unsafe class VnniKernels
             InputScales = scales,
             InputOffsets = scales + (panel.BlockCount * sizeof(float)),
         };
-        var kernel = typeof(TDot) == typeof(ScaledByteDot) ? _scaledBytes
-            : typeof(TDot) == typeof(ByteDot) ? _bytes
-            : typeof(TDot) == typeof(RowShortDot) ? _rowShorts
-            : typeof(TDot) == typeof(ShortDot) ? _shorts
-            : _offsetShorts;
-        kernel(&arguments);
+        Entry entry = typeof(TDot) == typeof(ScaledByteDot) ? Entry.PanelScaledBytes
+            : typeof(TDot) == typeof(ByteDot) ? Entry.PanelBytes
+            : typeof(TDot) == typeof(RowShortDot) ? Entry.PanelRowShorts
+            : typeof(TDot) == typeof(ShortDot) ? Entry.PanelShorts
+            : Entry.PanelOffsetShorts;
+        ((delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void>)_entries[(int)entry])(&arguments);
     }
 
-    /// <summary>As <see cref="PackedQ4Kernel{TSimd,TVector,TIntegers,TInteger}.One"/> for two planes, to the last bit.</summary>
-    public void OneRow(byte* tile, byte* x, int blockCount, float* output)
+    /// <summary>One row of activations by a packed tile, as the <c>One</c> of its kernel.</summary>
+    public void OneRow(DataType type, QuantizedForm form, byte* tile, byte* x, int blockCount, float* output) // [16]
     {
-        byte* low = x + (blockCount * QuantizedRows.BlockColumns);
-        float* scales = (float*)(low + (blockCount * QuantizedRows.BlockColumns));
-        RowArguments arguments = new()
+        Entry entry = type == DataType.PackedQ8 ? Entry.OneQ8
+            : form == QuantizedForm.Bytes ? Entry.OneQ4Bytes : Entry.OneQ4BytePairs;
+        Rows(entry, type, tile, x, x, x, x, blockCount, output);
+    }
+
+    /// <summary>Four rows of activations by a packed tile, as the <c>Four</c> of its kernel.</summary>
+    public void FourRows(
+        DataType type, QuantizedForm form, byte* tile, byte* x0, byte* x1, byte* x2, byte* x3, int blockCount, float* output) // [4, 16]
+    {
+        Entry entry = type == DataType.PackedQ8 ? Entry.FourQ8
+            : form == QuantizedForm.Bytes ? Entry.FourQ4Bytes : Entry.FourQ4BytePairs;
+        Rows(entry, type, tile, x0, x1, x2, x3, blockCount, output);
+    }
+
+    private void Rows(
+        Entry entry, DataType type, byte* tile, byte* x0, byte* x1, byte* x2, byte* x3, int blockCount, float* output)
+    {
+        long columns = (long)blockCount * QuantizedRows.BlockColumns;
+        RowsArguments arguments = new()
         {
-            Pair = tile + PackedLayout.RowScaleBytes,
-            High = x,
-            Low = low,
-            InputScales = scales,
-            InputOffsets = scales + blockCount,
+            Pair = tile + PackedLayout.HeaderOffset(type, block: 0),
+            X0 = x0,
+            X1 = x1,
+            X2 = x2,
+            X3 = x3,
+            LowPlane = columns,
+            InputScales = 2 * columns,
+            InputOffsets = (2 * columns) + (blockCount * sizeof(float)),
             PairCount = blockCount / 2,
-            IsOdd = blockCount & 1,
+            IsOdd = blockCount % 2,
             RowScales = (float*)tile,
             Output = output,
             LowerHalves = 0x0F0F0F0F,
             UpperHalves = 0xF0F0F0F0,
             ZeroStep = 1f / PackedLayout.ZeroSteps,
         };
-        _row(&arguments);
+        ((delegate* unmanaged[SuppressGCTransition]<RowsArguments*, void>)_entries[(int)entry])(&arguments);
     }
+
+    private static bool IsAllowed => !AppContext.TryGetSwitch(Switch, out bool isOn) || isOn;
+
+    // The runtime has no name for these instructions, but one for their neighbours: where a process shall use none of those
+    // (DOTNET_EnableAVX512v3=0), it uses none of these. A program compiled ahead of time knows only the sets it was compiled for.
+    private static bool IsSupported =>
+        Environment.Is64BitProcess
+        && Avx512BW.IsSupported
+        && (Avx512Vbmi2.IsSupported || !RuntimeFeature.IsDynamicCodeCompiled)
+        && Processor.HasAvx512Vnni;
 
     private static VnniKernels? TryCreate()
     {
-        if (!IsSupported)
+        if (!IsAllowed || !IsSupported)
         {
             return null;
         }
 
         MachineCodeWriter code = new();
         MachineRegister argument = OperatingSystem.IsWindows() ? MachineRegister.Rcx : MachineRegister.Rdi;
-        int[] places = new int[6];
-        places[0] = Place(code);
-        PanelCode.Write<ScaledByteDot>(code, argument);
-        places[1] = Place(code);
-        PanelCode.Write<ByteDot>(code, argument);
-        places[2] = Place(code);
-        PanelCode.Write<RowShortDot>(code, argument);
-        places[3] = Place(code);
-        PanelCode.Write<ShortDot>(code, argument);
-        places[4] = Place(code);
-        PanelCode.Write<OffsetShortDot>(code, argument);
-        places[5] = Place(code);
-        RowCode.Write(code, argument);
+        Entry[] entries = Enum.GetValues<Entry>();
+        nint[] places = new nint[entries.Length];
+        foreach (Entry entry in entries)
+        {
+            code.Align();
+            places[(int)entry] = code.Here;
+            Write(entry, code, argument);
+        }
+
         byte* memory = ExecutableMemory.TryPlace(code.ToArray());
-        return memory == null ? null : new VnniKernels(memory, places);
+        return memory == null ? null : new VnniKernels([.. places.Select(place => (nint)memory + place)]);
     }
 
-    private static int Place(MachineCodeWriter code)
+    private static void Write(Entry entry, MachineCodeWriter code, MachineRegister argument)
     {
-        code.Align();
-        return code.Here;
+        switch (entry)
+        {
+            case Entry.PanelScaledBytes:
+                PanelCode.Write<ScaledByteDot>(code, argument);
+                break;
+            case Entry.PanelBytes:
+                PanelCode.Write<ByteDot>(code, argument);
+                break;
+            case Entry.PanelRowShorts:
+                PanelCode.Write<RowShortDot>(code, argument);
+                break;
+            case Entry.PanelShorts:
+                PanelCode.Write<ShortDot>(code, argument);
+                break;
+            case Entry.PanelOffsetShorts:
+                PanelCode.Write<OffsetShortDot>(code, argument);
+                break;
+            case Entry.OneQ4Bytes or Entry.OneQ4BytePairs:
+                new Q4RowsCode(code, 1, hasLowPlane: entry == Entry.OneQ4BytePairs).Write(argument);
+                break;
+            case Entry.FourQ4Bytes or Entry.FourQ4BytePairs:
+                new Q4RowsCode(code, RowGroup, hasLowPlane: entry == Entry.FourQ4BytePairs).Write(argument);
+                break;
+            default:
+                new Q8RowsCode(code, entry == Entry.OneQ8 ? 1 : RowGroup).Write(argument);
+                break;
+        }
     }
-
-    // The runtime has no name for the instructions, but one for their neighbours, which it leaves out where it shall use none of them.
-    private static bool IsSupported => Avx512Vbmi2.IsSupported && Environment.Is64BitProcess && Processor.HasAvx512Vnni;
 }
