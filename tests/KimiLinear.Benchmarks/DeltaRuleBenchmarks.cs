@@ -39,7 +39,7 @@ public unsafe class DeltaRuleBenchmarks
         _output = Allocate(Tokens * HeadDim, 0);
         _run = CpuBackends.Widest switch
         {
-            SimdWidth.Bits512 => Run<Simd512, Vector512<float>>,
+            SimdWidth.Bits512 or SimdWidth.Bits512Vnni => Run<Simd512, Vector512<float>>,
             SimdWidth.Bits256 => Run<Simd256, Vector256<float>>,
             SimdWidth.Bits128 => Run<Simd128, Vector128<float>>,
             _ => Run<SimdScalar, float>,

@@ -29,7 +29,7 @@ public unsafe class RmsNormBenchmarks
         _output = _weight + Length;
         _run = CpuBackends.Widest switch
         {
-            SimdWidth.Bits512 => Run<Simd512, Vector512<float>>,
+            SimdWidth.Bits512 or SimdWidth.Bits512Vnni => Run<Simd512, Vector512<float>>,
             SimdWidth.Bits256 => Run<Simd256, Vector256<float>>,
             SimdWidth.Bits128 => Run<Simd128, Vector128<float>>,
             _ => Run<SimdScalar, float>,

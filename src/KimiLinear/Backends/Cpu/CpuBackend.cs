@@ -28,20 +28,20 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     private readonly ScratchBuffer _inner = new();
     private readonly OperandBuffer _operand = new();
     private readonly OperandBuffer _innerOperand = new();
-    private readonly SimdWidth _width;
     private readonly IntegerKernels _integers;
+    private readonly string _vectors;
     private readonly RoutingTable _routing = new();
     private readonly AttentionMemory _attention;
 
     // Tokens of the step that replies write, the first ones; those of prompts follow.
     private int _replyTokens = int.MaxValue;
 
-    public CpuBackend(KimiLinearConfig config, int threadCount, SimdWidth width, CpuForms forms)
+    public CpuBackend(KimiLinearConfig config, int threadCount, CpuForms forms, IntegerKernels integers, string vectors)
         : base(config)
     {
         _forms = forms;
-        _width = width;
-        _integers = CpuBackends.IntegersOf(width);
+        _integers = integers;
+        _vectors = vectors;
         _team = new WorkerTeam(threadCount);
         _panels = new WorkerScratch(threadCount);
         _attention = new AttentionMemory(threadCount);
@@ -49,7 +49,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector> : HostBackend
     }
 
     public override string Description =>
-        $"CPU, {CpuBackends.NameOf(_width)}, {_team.Count} {(_team.Count == 1 ? "thread" : "threads")}";
+        $"CPU, {_vectors}, {_team.Count} {(_team.Count == 1 ? "thread" : "threads")}";
 
     public override void Run(ForwardBatch batch, CacheStorage cache, bool isObserved, Action operators)
     {

@@ -8,7 +8,7 @@ namespace KimiLinear.Backends;
 /// <summary>Chooses the CPU backend for a machine.</summary>
 internal static class CpuBackends
 {
-    /// <summary>The widest vectors this process may use.</summary>
+    /// <summary>The widest vectors this process may use, and of those the ones with more instructions.</summary>
     public static SimdWidth Widest =>
         VnniKernels.Instance is not null ? SimdWidth.Bits512Vnni
         : Vector512.IsHardwareAccelerated ? SimdWidth.Bits512
@@ -47,20 +47,24 @@ internal static class CpuBackends
     {
         // Before any kernel is compiled.
         RuntimeHelpers.RunClassConstructor(typeof(Processor).TypeHandle);
+        IntegerKernels integers = IntegersOf(width);
+        string vectors = NameOf(width);
         return width switch
         {
             SimdWidth.Bits512 or SimdWidth.Bits512Vnni =>
-                new CpuBackend<Simd512, Vector512<float>>(config, threadCount, width, forms),
-            SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount, width, forms),
-            SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount, width, forms),
-            _ => new CpuBackend<SimdScalar, float>(config, threadCount, width, forms),
+                new CpuBackend<Simd512, Vector512<float>>(config, threadCount, forms, integers, vectors),
+            SimdWidth.Bits256 => new CpuBackend<Simd256, Vector256<float>>(config, threadCount, forms, integers, vectors),
+            SimdWidth.Bits128 => new CpuBackend<Simd128, Vector128<float>>(config, threadCount, forms, integers, vectors),
+            _ => new CpuBackend<SimdScalar, float>(config, threadCount, forms, integers, vectors),
         };
     }
 
     /// <summary>The kernels for quantised weights in vectors of a width.</summary>
     public static IntegerKernels IntegersOf(SimdWidth width) => width switch
     {
-        SimdWidth.Bits512 or SimdWidth.Bits512Vnni => IntegersOf(width == SimdWidth.Bits512 ? null : VnniKernels.Instance),
+        SimdWidth.Bits512Vnni => IntegersOf(
+            VnniKernels.Instance ?? throw new PlatformNotSupportedException("This process has no AVX-512 VNNI.")),
+        SimdWidth.Bits512 => IntegersOf(vnni: null),
         SimdWidth.Bits256 => new IntegerKernels<Simd256, Vector256<float>, Integer256, Vector256<int>>(
             new StripKernels<Simd256, Vector256<float>, Integer256, Vector256<int>>()),
         SimdWidth.Bits128 => new IntegerKernels<Simd128, Vector128<float>, Integer128, Vector128<int>>(
@@ -72,6 +76,5 @@ internal static class CpuBackends
     };
 
     private static IntegerKernels<Simd512, Vector512<float>, Integer512, Vector512<int>> IntegersOf(VnniKernels? vnni) =>
-        new(
-            new StripKernels<Simd512, Vector512<float>, Integer512, Vector512<int>>(vnni), vnni);
+        new(new StripKernels<Simd512, Vector512<float>, Integer512, Vector512<int>>(vnni), vnni);
 }

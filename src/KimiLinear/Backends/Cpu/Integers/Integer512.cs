@@ -7,7 +7,8 @@ namespace KimiLinear.Backends;
 /// <summary>Integers in 512-bit registers, for machines with AVX-512BW.</summary>
 /// <remarks>
 /// Byte products are summed in 16 bits: a 16-bit lane takes 16 of a block's 32 products, at most 15 · 128 each, which fits.
-/// Where the runtime offers the 512-bit form of VPDPBUSD, it can replace the two instructions of <c>AddBytes</c>.
+/// Where the runtime offers the 512-bit form of VPDPBUSD, it can replace the two instructions of <c>AddBytes</c>, and with them
+/// <see cref="VnniKernels"/>.
 /// </remarks>
 internal readonly unsafe partial struct Integer512 : IStripSimd<Vector512<int>, Vector512<float>>
 {

@@ -38,6 +38,9 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
     // Rows of x a tile is multiplied with at a time.
     private const int RowGroup = PanelKernel<TSimd, TVector, TIntegers, TInteger>.RowGroup;
 
+    // A call of machine code is announced to the runtime, which takes as long as reading a few lines of memory.
+    private const int TilesPerCall = 8;
+
     public override void MultiplyTiles(
         FormedRows input, DataType type, byte* tiles, int tileCount, ScratchBuffer scratch, MatMulOutput output)
     {
@@ -82,43 +85,51 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
         FormedRows input, DataType type, byte* tiles, int firstTile, int endTile, MatMulOutput output)
     {
         long tileBytes = PackedLayout.TileBytes(type, input.Rows.ColumnCount);
-        float* products = stackalloc float[RowGroup * PackedLayout.TileRows];
-        bool hasRowScale = input.Form == QuantizedForm.RowShorts;
+        float* products = stackalloc float[Math.Max(RowGroup, TilesPerCall) * PackedLayout.TileRows];
+        int tilesAtOnce = vnni is not null && input.Rows.Count == 1 ? TilesPerCall : 1;
         CacheLine.PrefetchStreamStart(tiles + (firstTile * tileBytes));
-        for (int tile = firstTile; tile < endTile; tile++)
+        for (int tile = firstTile; tile < endTile; tile += tilesAtOnce)
         {
             byte* data = tiles + (tile * tileBytes);
-            int column = tile * PackedLayout.TileRows;
             int row = 0;
             for (; row + RowGroup <= input.Rows.Count; row += RowGroup)
             {
                 MultiplyFour(input, type, data, row, products);
                 for (int i = 0; i < RowGroup; i++)
                 {
-                    float* rowProducts = products + (i * PackedLayout.TileRows);
-                    output.Row(row + i, column)
-                        .PutTile<TSimd, TVector>(rowProducts, hasRowScale ? input.Rows.RowScale(row + i) : 1);
+                    Put(input, row + i, tile, products + (i * PackedLayout.TileRows), output);
                 }
             }
 
             for (; row < input.Rows.Count; row++)
             {
-                MultiplyOne(input, type, data, row, products);
-                output.Row(row, column).PutTile<TSimd, TVector>(products, hasRowScale ? input.Rows.RowScale(row) : 1);
+                int tileCount = Math.Min(tilesAtOnce, endTile - tile);
+                MultiplyOne(input, type, data, tileCount, row, products);
+                for (int i = 0; i < tileCount; i++)
+                {
+                    Put(input, row, tile + i, products + (i * PackedLayout.TileRows), output);
+                }
             }
         }
     }
 
-    private void MultiplyOne(FormedRows input, DataType type, byte* tile, int row, float* products)
+    private static void Put(FormedRows input, int row, int tile, float* products, MatMulOutput output)
     {
-        byte* x = input.Rows.Codes(row);
-        int blocks = input.Rows.BlockCount;
+        float scale = input.Form == QuantizedForm.RowShorts ? input.Rows.RowScale(row) : 1;
+        output.Row(row, tile * PackedLayout.TileRows).PutTile<TSimd, TVector>(products, scale);
+    }
+
+    // More than one tile for machine code only.
+    private void MultiplyOne(FormedRows input, DataType type, byte* tile, int tileCount, int row, float* products) // [tiles, 16]
+    {
         if (vnni is not null)
         {
-            vnni.OneRow(type, input.Form, tile, x, blocks, products);
+            vnni.OneRow(type, input, row, tile, tileCount, products);
             return;
         }
 
+        byte* x = input.Rows.Codes(row);
+        int blocks = input.Rows.BlockCount;
         if (TIntegers.Lanes == PackedLayout.TileRows)
         {
             TVector sums = (type, input.Form) switch
@@ -159,7 +170,7 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
         int blocks = input.Rows.BlockCount;
         if (vnni is not null)
         {
-            vnni.FourRows(type, input.Form, tile, x0, x1, x2, x3, blocks, products);
+            vnni.FourRows(type, input, row, tile, products);
             return;
         }
 

@@ -11,6 +11,10 @@ internal static unsafe class PackedPanel<TSimd, TVector, TIntegers, TInteger>
     where TInteger : struct
 {
     /// <summary>One tile of <see cref="DataType.PackedQ4"/>, for <see cref="ScaledByteDot"/>.</summary>
+    /// <param name="source">The tile.</param>
+    /// <param name="panel">Receives it.</param>
+    /// <param name="tile">Where in the panel.</param>
+    /// <param name="hasFloatScales">Whether scales are floats there, not pairs of 16-bit numbers.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void UnpackQ4(byte* source, WeightPanel panel, int tile, bool hasFloatScales)
     {

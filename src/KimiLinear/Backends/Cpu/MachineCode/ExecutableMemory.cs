@@ -5,11 +5,11 @@ namespace KimiLinear.Backends;
 /// <summary>Memory with instructions, which can be run and no longer written. It lives as long as the process.</summary>
 internal static unsafe partial class ExecutableMemory
 {
-    // mmap and mprotect: the same numbers on Linux and macOS, but for the flag of memory without a file.
+    // mmap and mprotect of Linux.
     private const int Read = 1;
     private const int Write = 2;
     private const int Execute = 4;
-    private const int Private = 2;
+    private const int PrivateAnonymous = 0x22;
 
     // VirtualAlloc and VirtualProtect.
     private const uint CommitAndReserve = 0x3000;
@@ -22,18 +22,20 @@ internal static unsafe partial class ExecutableMemory
     {
         try
         {
-            return OperatingSystem.IsWindows() ? PlaceOnWindows(code) : PlaceOnUnix(code);
+            return OperatingSystem.IsWindows() ? PlaceOnWindows(code)
+                : OperatingSystem.IsLinux() ? PlaceOnLinux(code)
+                : null;
         }
-        catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
+        catch (Exception exception) when (
+            exception is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
             return null;
         }
     }
 
-    private static byte* PlaceOnUnix(byte[] code)
+    private static byte* PlaceOnLinux(byte[] code)
     {
-        int anonymous = OperatingSystem.IsMacOS() ? 0x1000 : 0x20;
-        nint memory = Map(0, (nuint)code.Length, Read | Write, Private | anonymous, -1, 0);
+        nint memory = Map(0, (nuint)code.Length, Read | Write, PrivateAnonymous, -1, 0);
         if (memory == -1)
         {
             return null;
@@ -68,21 +70,27 @@ internal static unsafe partial class ExecutableMemory
         return null;
     }
 
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", EntryPoint = "mmap")]
     private static partial nint Map(nint address, nuint length, int protection, int flags, int file, long offset);
 
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", EntryPoint = "mprotect")]
     private static partial int Protect(nint address, nuint length, int protection);
 
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", EntryPoint = "munmap")]
     private static partial int Unmap(nint address, nuint length);
 
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
     [LibraryImport("kernel32")]
     private static partial nint VirtualAlloc(nint address, nuint size, uint type, uint protection);
 
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
     [LibraryImport("kernel32")]
     private static partial int VirtualProtect(nint address, nuint size, uint protection, out uint before);
 
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
     [LibraryImport("kernel32")]
     private static partial int VirtualFree(nint address, nuint size, uint type);
 }

@@ -71,10 +71,13 @@ internal sealed class MachineCodeWriter
         Int32(value);
     }
 
-    /// <summary>Takes one from a register and goes back to a place unless nothing is left.</summary>
-    public void CountDown(MachineRegister register, int place)
+    /// <summary>Adds what is in memory.</summary>
+    public void Add(MachineRegister register, MachineMemory value) => General(0x03, (int)register, value);
+
+    /// <summary>Goes back to a place unless a register is zero.</summary>
+    public void JumpUnlessZero(MachineRegister register, int place)
     {
-        General(0xFF, 1, (int)register);
+        General(0x85, (int)register, (int)register);
         _code.Add(0x0F);
         _code.Add(0x85);
         Int32(place - (_code.Count + sizeof(int)));
@@ -107,11 +110,14 @@ internal sealed class MachineCodeWriter
     /// <summary>PREFETCHNTA, PREFETCHT0, PREFETCHT1 or PREFETCHT2.</summary>
     public void Prefetch(PrefetchKind kind, MachineMemory memory)
     {
-        Rex(isWide: false, 0, (int)memory.Base, 0);
+        Rex(isWide: false, 0, (int)memory.Base, memory.Index is { } index ? (int)index : 0);
         _code.Add(0x0F);
         _code.Add(0x18);
         Operand((int)kind, memory, 1);
     }
+
+    /// <summary>VZEROUPPER, so that instructions of 128 bits that follow do not wait for wider ones.</summary>
+    public void ClearUpperHalves() => _code.AddRange([0xC5, 0xF8, 0x77]);
 
     public void Return() => _code.Add(0xC3);
 

@@ -7,10 +7,10 @@ namespace KimiLinear.Backends;
 internal unsafe struct PanelArguments
 {
     public byte* Codes;
-    public byte* X0;
-    public byte* X1;
-    public byte* X2;
-    public byte* X3;
+
+    /// <summary>The addresses of four rows of activations.</summary>
+    public fixed long Inputs[VnniKernels.RowGroup];
+
     public float* Scales;
     public float* Offsets;
     public float* Sums;

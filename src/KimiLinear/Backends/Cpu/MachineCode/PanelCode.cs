@@ -8,11 +8,11 @@ namespace KimiLinear.Backends;
 /// </summary>
 /// <remarks>
 /// The sums of a block are registers 16 to 31, four tiles by four rows; 0 to 5 are all others that no convention gives to the
-/// caller. The stack is not touched, so that no description of it is needed.
+/// caller. The stack is not touched.
 /// </remarks>
 internal static class PanelCode
 {
-    private const int RowGroup = 4;
+    private const int RowGroup = VnniKernels.RowGroup;
     private const int FirstSum = 16;
     private const int FirstInput = 0;
     private const int Weights = 4;
@@ -21,7 +21,6 @@ internal static class PanelCode
     private const int FirstTotal = 2;
     private const int SumBytes = PackedLayout.TileRows * sizeof(float);
 
-    private const MachineRegister Arguments = MachineRegister.Rax;
     private const MachineRegister Codes = MachineRegister.Rcx;
     private const MachineRegister BlockScales = MachineRegister.Rdx;
     private const MachineRegister BlockOffsets = MachineRegister.R8;
@@ -34,19 +33,12 @@ internal static class PanelCode
     private static readonly MachineRegister[] Inputs =
         [MachineRegister.Rbx, MachineRegister.Rsi, MachineRegister.Rdi, MachineRegister.R12];
 
-    // What some convention wants back as it was.
-    private static readonly MachineRegister[] Kept = [.. Inputs, InputScale, InputOffset];
-
     /// <summary>Writes the kernel; its only argument is the address of <see cref="PanelArguments"/>.</summary>
     public static void Write<TDot>(MachineCodeWriter code, MachineRegister argument)
         where TDot : struct, IPanelDot
     {
-        code.Move(Arguments, argument);
-        for (int i = 0; i < Kept.Length; i++)
-        {
-            code.Store(KeptAt(i), Kept[i]);
-        }
-
+        MachineFrame frame = new(code, [.. Inputs, InputScale, InputOffset], OffsetOf(nameof(PanelArguments.Kept)));
+        frame.Open(argument);
         code.Load(Codes, At(nameof(PanelArguments.Codes)));
         code.Load(BlockScales, At(nameof(PanelArguments.Scales)));
         code.Load(BlockOffsets, At(nameof(PanelArguments.Offsets)));
@@ -56,7 +48,7 @@ internal static class PanelCode
         code.Load(InputOffset, At(nameof(PanelArguments.InputOffsets)));
         for (int row = 0; row < RowGroup; row++)
         {
-            code.Load(Inputs[row], At($"X{row}"));
+            code.Load(Inputs[row], At(nameof(PanelArguments.Inputs), row));
         }
 
         code.Clear(Column);
@@ -73,13 +65,9 @@ internal static class PanelCode
         code.Add(Column, TDot.ChunkCount * sizeof(int));
         code.Add(InputScale, sizeof(float));
         code.Add(InputOffset, sizeof(float));
-        code.CountDown(BlocksLeft, start);
-        for (int i = 0; i < Kept.Length; i++)
-        {
-            code.Load(Kept[i], KeptAt(i));
-        }
-
-        code.Return();
+        code.Add(BlocksLeft, -1);
+        code.JumpUnlessZero(BlocksLeft, start);
+        frame.Close();
     }
 
     private static void WriteProducts<TDot>(MachineCodeWriter code)
@@ -158,8 +146,8 @@ internal static class PanelCode
 
     private static int SumOf(int tile, int row) => FirstSum + (tile * RowGroup) + row;
 
-    private static MachineMemory At(string field) => new(Arguments, (int)Marshal.OffsetOf<PanelArguments>(field));
+    private static MachineMemory At(string field, int index = 0) =>
+        new(MachineFrame.Arguments, OffsetOf(field) + (index * sizeof(long)));
 
-    private static MachineMemory KeptAt(int i) =>
-        new(Arguments, (int)Marshal.OffsetOf<PanelArguments>(nameof(PanelArguments.Kept)) + (i * sizeof(long)));
+    private static int OffsetOf(string field) => (int)Marshal.OffsetOf<PanelArguments>(field);
 }

@@ -20,17 +20,17 @@ internal sealed class Q4RowsCode(MachineCodeWriter code, int rowCount, bool hasL
     private const int Scales = FirstWeights;
     private const int Zeros = FirstWeights + 1;
 
-    private const int ChunkCount = PackedLayout.Q4BlockBytes / PackedLayout.ChunkBytes;
-
     private const int LowSums = FirstSum + 2;
 
-    private bool HasOwnLowSums => hasLowPlane && RowCount == 1;
+    private const int ChunkCount = PackedLayout.Q4BlockBytes / PackedLayout.ChunkBytes;
 
     protected override int BlockBytes => PackedLayout.Q4BlockBytes;
 
     protected override int InputBlockBytes => PackedLayout.BlockColumns;
 
-    protected override bool HasRowScales => true;
+    protected override int RowScaleBytes => PackedLayout.RowScaleBytes;
+
+    private bool HasOwnLowSums => hasLowPlane && RowCount == 1;
 
     protected override void WriteConstants()
     {
@@ -40,6 +40,11 @@ internal sealed class Q4RowsCode(MachineCodeWriter code, int rowCount, bool hasL
 
     protected override void WriteBlock(int header, int codes, int block)
     {
+        if (block == 0)
+        {
+            CacheLine.WritePrefetchPath(Code, Pair, 0);
+        }
+
         WritePrefetch(codes);
         ClearSums(HasOwnLowSums ? 4 : 2 * RowCount);
         for (int chunk = 0; chunk < ChunkCount; chunk++)

@@ -15,11 +15,12 @@ internal sealed class Q8RowsCode(MachineCodeWriter code, int rowCount) : RowsCod
 
     protected override int InputBlockBytes => 2 * PackedLayout.BlockColumns;
 
-    protected override bool HasRowScales => false;
+    protected override int RowScaleBytes => 0;
 
     protected override void WriteBlock(int header, int codes, int block)
     {
         const int ByteBits = 8;
+        CacheLine.WritePrefetchPath(Code, Pair, codes);
         WritePrefetch(codes);
         ClearSums(2 * RowCount);
         for (int chunk = 0; chunk < ChunkCount; chunk++)

@@ -2,17 +2,16 @@ using System.Runtime.InteropServices;
 
 namespace KimiLinear.Backends;
 
-/// <summary>What <see cref="RowsCode"/> works on.</summary>
+/// <summary>What <see cref="RowsCode"/> works on. It counts on in here as it goes.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct RowsArguments
 {
-    /// <summary>The first pair of blocks of a tile.</summary>
-    public byte* Pair;
+    public byte* Tile;
+    public long TileBytes;
+    public long TileCount;
 
-    public byte* X0;
-    public byte* X1;
-    public byte* X2;
-    public byte* X3;
+    /// <summary>The addresses of the rows of activations.</summary>
+    public fixed long Inputs[VnniKernels.RowGroup];
 
     /// <summary>Bytes from a row's high bytes to its low ones.</summary>
     public long LowPlane;
@@ -28,8 +27,7 @@ internal unsafe struct RowsArguments
     /// <summary>One if a block is left behind the pairs, else zero.</summary>
     public long IsOdd;
 
-    public float* RowScales;
-    public float* Output; // [rows, 16]
+    public float* Output; // [tiles, rows, 16]
 
     /// <summary>Ones in the lower half of each byte.</summary>
     public uint LowerHalves;

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using KimiLinear.Tensors;
 
@@ -9,8 +11,8 @@ namespace KimiLinear.Backends;
 /// are written as machine code when first wanted.
 /// </summary>
 /// <remarks>
-/// Each takes some microseconds, so that a collection of garbage waits for its end and need not be told of it. Results are those of
-/// the other kernels, to the last bit. Why and how: docs/machine-code.md.
+/// Results are those of the other kernels, to the last bit, but for the bits of what is no number. Why and how:
+/// docs/machine-code.md.
 /// </remarks>
 internal sealed unsafe class VnniKernels
 {
@@ -20,7 +22,8 @@ internal sealed unsafe class VnniKernels
     /// <summary>The name of a switch of the application, by which it can keep machine code from being written.</summary>
     public const string Switch = "KimiLinear.MachineCode";
 
-    private static readonly Lazy<VnniKernels?> Once = new(TryCreate);
+    // What went wrong for a moment may go well the next time.
+    private static readonly Lazy<VnniKernels?> Once = new(TryCreate, LazyThreadSafetyMode.PublicationOnly);
 
     private readonly nint[] _entries;
 
@@ -51,15 +54,12 @@ internal sealed unsafe class VnniKernels
     public void FourTiles<TDot>(WeightPanel panel, byte* x0, byte* x1, byte* x2, byte* x3, float* sums) // [4 tiles, 4 rows, 16]
         where TDot : struct, IPanelDot
     {
+        Debug.Assert(panel.BlockCount > 0, "The kernel looks for the end only behind a block.");
         new Span<float>(sums, RowGroup * WeightPanel.ScalesPerBlock).Clear();
         long scales = 2L * panel.BlockCount * QuantizedRows.BlockColumns;
         PanelArguments arguments = new()
         {
             Codes = panel.Codes,
-            X0 = x0,
-            X1 = x1,
-            X2 = x2,
-            X3 = x3,
             Scales = panel.Scales,
             Offsets = panel.Offsets,
             Sums = sums,
@@ -67,63 +67,99 @@ internal sealed unsafe class VnniKernels
             InputScales = scales,
             InputOffsets = scales + (panel.BlockCount * sizeof(float)),
         };
-        Entry entry = typeof(TDot) == typeof(ScaledByteDot) ? Entry.PanelScaledBytes
-            : typeof(TDot) == typeof(ByteDot) ? Entry.PanelBytes
-            : typeof(TDot) == typeof(RowShortDot) ? Entry.PanelRowShorts
-            : typeof(TDot) == typeof(ShortDot) ? Entry.PanelShorts
-            : Entry.PanelOffsetShorts;
-        ((delegate* unmanaged[SuppressGCTransition]<PanelArguments*, void>)_entries[(int)entry])(&arguments);
+        arguments.Inputs[0] = (long)x0;
+        arguments.Inputs[1] = (long)x1;
+        arguments.Inputs[2] = (long)x2;
+        arguments.Inputs[3] = (long)x3;
+        ((delegate* unmanaged<PanelArguments*, void>)_entries[(int)PanelEntry<TDot>()])(&arguments);
     }
 
-    /// <summary>One row of activations by a packed tile, as the <c>One</c> of its kernel.</summary>
-    public void OneRow(DataType type, QuantizedForm form, byte* tile, byte* x, int blockCount, float* output) // [16]
+    /// <summary>One row of activations by packed tiles that follow each other, as the <c>One</c> of their kernel.</summary>
+    public void OneRow(DataType type, FormedRows input, int row, byte* tiles, int tileCount, float* output) // [tiles, 16]
     {
+        byte* x = input.Rows.Codes(row);
         Entry entry = type == DataType.PackedQ8 ? Entry.OneQ8
-            : form == QuantizedForm.Bytes ? Entry.OneQ4Bytes : Entry.OneQ4BytePairs;
-        Rows(entry, type, tile, x, x, x, x, blockCount, output);
+            : input.Form == QuantizedForm.Bytes ? Entry.OneQ4Bytes : Entry.OneQ4BytePairs;
+        Rows(entry, type, tiles, tileCount, x, x, x, x, input.Rows.BlockCount, output);
     }
 
     /// <summary>Four rows of activations by a packed tile, as the <c>Four</c> of its kernel.</summary>
-    public void FourRows(
-        DataType type, QuantizedForm form, byte* tile, byte* x0, byte* x1, byte* x2, byte* x3, int blockCount, float* output) // [4, 16]
+    public void FourRows(DataType type, FormedRows input, int row, byte* tile, float* output) // [4, 16]
     {
+        QuantizedRows x = input.Rows;
         Entry entry = type == DataType.PackedQ8 ? Entry.FourQ8
-            : form == QuantizedForm.Bytes ? Entry.FourQ4Bytes : Entry.FourQ4BytePairs;
-        Rows(entry, type, tile, x0, x1, x2, x3, blockCount, output);
+            : input.Form == QuantizedForm.Bytes ? Entry.FourQ4Bytes : Entry.FourQ4BytePairs;
+        Rows(
+            entry, type, tile, 1, x.Codes(row), x.Codes(row + 1), x.Codes(row + 2), x.Codes(row + 3), x.BlockCount, output);
     }
 
     private void Rows(
-        Entry entry, DataType type, byte* tile, byte* x0, byte* x1, byte* x2, byte* x3, int blockCount, float* output)
+        Entry entry,
+        DataType type,
+        byte* tiles,
+        int tileCount,
+        byte* x0,
+        byte* x1,
+        byte* x2,
+        byte* x3,
+        int blockCount,
+        float* output)
     {
+        Debug.Assert(tileCount > 0, "The kernel looks for the end only behind a tile.");
         long columns = (long)blockCount * QuantizedRows.BlockColumns;
         RowsArguments arguments = new()
         {
-            Pair = tile + PackedLayout.HeaderOffset(type, block: 0),
-            X0 = x0,
-            X1 = x1,
-            X2 = x2,
-            X3 = x3,
+            Tile = tiles,
+            TileBytes = PackedLayout.TileBytes(type, columns),
+            TileCount = tileCount,
             LowPlane = columns,
             InputScales = 2 * columns,
             InputOffsets = (2 * columns) + (blockCount * sizeof(float)),
             PairCount = blockCount / 2,
             IsOdd = blockCount % 2,
-            RowScales = (float*)tile,
             Output = output,
             LowerHalves = 0x0F0F0F0F,
             UpperHalves = 0xF0F0F0F0,
             ZeroStep = 1f / PackedLayout.ZeroSteps,
         };
-        ((delegate* unmanaged[SuppressGCTransition]<RowsArguments*, void>)_entries[(int)entry])(&arguments);
+        arguments.Inputs[0] = (long)x0;
+        arguments.Inputs[1] = (long)x1;
+        arguments.Inputs[2] = (long)x2;
+        arguments.Inputs[3] = (long)x3;
+        ((delegate* unmanaged<RowsArguments*, void>)_entries[(int)entry])(&arguments);
+    }
+
+    private static Entry PanelEntry<TDot>()
+        where TDot : struct, IPanelDot
+    {
+        if (typeof(TDot) == typeof(ScaledByteDot))
+        {
+            return Entry.PanelScaledBytes;
+        }
+
+        if (typeof(TDot) == typeof(ByteDot))
+        {
+            return Entry.PanelBytes;
+        }
+
+        if (typeof(TDot) == typeof(RowShortDot))
+        {
+            return Entry.PanelRowShorts;
+        }
+
+        Debug.Assert(typeof(TDot) == typeof(ShortDot) || typeof(TDot) == typeof(OffsetShortDot), "Every kind has a kernel.");
+        return typeof(TDot) == typeof(ShortDot) ? Entry.PanelShorts : Entry.PanelOffsetShorts;
     }
 
     private static bool IsAllowed => !AppContext.TryGetSwitch(Switch, out bool isOn) || isOn;
 
     // The runtime has no name for these instructions, but one for their neighbours: where a process shall use none of those
     // (DOTNET_EnableAVX512v3=0), it uses none of these. A program compiled ahead of time knows only the sets it was compiled for.
+    // Where the runtime finds vectors of 512 bits no faster than others, it is believed.
     private static bool IsSupported =>
         Environment.Is64BitProcess
         && Avx512BW.IsSupported
+        && Vector512.IsHardwareAccelerated
         && (Avx512Vbmi2.IsSupported || !RuntimeFeature.IsDynamicCodeCompiled)
         && Processor.HasAvx512Vnni;
 
