@@ -1,0 +1,48 @@
+using KimiLinear.Backends;
+
+namespace KimiLinear.Tests.TestSupport;
+
+/// <summary>A row of quantised activations with given codes, which ends where the process may read no further.</summary>
+internal sealed unsafe class ActivationRow : IDisposable
+{
+    private readonly GuardedMemory _memory;
+
+    /// <summary>Draws a row: codes from −<paramref name="maxCode"/> on, scales and offsets of either sign.</summary>
+    public ActivationRow(Random random, QuantizedForm form, int blockCount, Extreme extreme, int maxCode)
+    {
+        int columns = blockCount * QuantizedRows.BlockColumns;
+        _memory = new GuardedMemory((2L * columns) + (2L * blockCount * sizeof(float)));
+        for (int i = 0; i < columns; i++)
+        {
+            Put(form, columns, i, random.Next(extreme, -maxCode, maxCode));
+        }
+
+        float* statistics = (float*)(_memory.Data + (2L * columns));
+        for (int i = 0; i < 2 * blockCount; i++)
+        {
+            statistics[i] = random.NextSingle() - 0.5f;
+        }
+    }
+
+    public byte* Data => _memory.Data;
+
+    public void Dispose() => _memory.Dispose();
+
+    private void Put(QuantizedForm form, int columns, int i, int code)
+    {
+        switch (form)
+        {
+            case QuantizedForm.Bytes:
+                Data[i] = (byte)(sbyte)code;
+                break;
+            case QuantizedForm.BytePairs:
+                int high = (code + 128) >> 8;
+                Data[i] = (byte)(sbyte)high;
+                Data[columns + i] = (byte)(sbyte)(code - (high << 8));
+                break;
+            default:
+                ((short*)Data)[i] = (short)code;
+                break;
+        }
+    }
+}
