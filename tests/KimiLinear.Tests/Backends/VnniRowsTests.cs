@@ -75,17 +75,18 @@ public sealed unsafe class VnniRowsTests
         // Each thread has input of its own, so that whatever one leaves behind would be wrong for all others.
         const int ThreadCount = 8;
         const int CallCount = 500;
-        using Barrier start = new(ThreadCount);
+        Sample[] samples = [.. Enumerable.Range(0, ThreadCount)
+            .Select(i => new Sample(i % Forms.Length, blockCount: 5 + i, Extreme.None, Extreme.None))];
+        float[][] expected = [.. samples.Select(sample => sample.Compiled())];
         int[] failures = new int[ThreadCount];
-        Thread[] threads = [.. Enumerable.Range(0, ThreadCount).Select(thread => new Thread(() =>
+        using Barrier start = new(ThreadCount);
+        Thread[] threads = [.. Enumerable.Range(0, ThreadCount).Select(i => new Thread(() =>
         {
-            using Sample sample = new(thread % Forms.Length, blockCount: 5 + thread, Extreme.None, Extreme.None);
-            float[] expected = sample.Compiled();
             start.SignalAndWait();
-            for (int i = 0; i < CallCount; i++)
+            for (int call = 0; call < CallCount; call++)
             {
-                float[] actual = i % 2 == 0 ? sample.FourRows(kernels) : sample.OneByOne(kernels);
-                failures[thread] += actual.AsSpan().SequenceEqual(expected) ? 0 : 1;
+                float[] actual = call % 2 == 0 ? samples[i].FourRows(kernels) : samples[i].OneByOne(kernels);
+                failures[i] += actual.AsSpan().SequenceEqual(expected[i]) ? 0 : 1;
             }
         }))];
         foreach (Thread thread in threads)
@@ -96,6 +97,11 @@ public sealed unsafe class VnniRowsTests
         foreach (Thread thread in threads)
         {
             thread.Join();
+        }
+
+        foreach (Sample sample in samples)
+        {
+            sample.Dispose();
         }
 
         Assert.Equal(new int[ThreadCount], failures);
