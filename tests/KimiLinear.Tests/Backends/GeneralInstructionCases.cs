@@ -85,6 +85,8 @@ internal static class GeneralInstructionCases
         new(
             "{rex} {disp32} prefetcht0 [rcx+rbx+4096]", "400F188C1900100000",
             code => code.Prefetch(PrefetchKind.FirstLevel, At(Rcx, 4096, Rbx))),
+        new("prefetcht0 [rcx+r11+64]", "420F184C1940", code => code.Prefetch(PrefetchKind.FirstLevel, At(Rcx, 64, R11))),
+        new("prefetcht0 [r9+r14+64]", "430F184C3140", code => code.Prefetch(PrefetchKind.FirstLevel, At(R9, 64, R14))),
     ];
 
     private static MachineMemory At(MachineRegister start, int displacement = 0, MachineRegister? index = null) =>
