@@ -63,6 +63,14 @@ internal static class GeneralInstructionCases
         new("add r8, 2147483647", "4981C0FFFFFF7F", code => code.Add(R8, 2147483647)),
         new("add r13, -2147483648", "4981C500000080", code => code.Add(R13, -2147483648)),
         new("add r12, 4", "4981C404000000", code => code.Add(R12, 4)),
+        new("{disp8} add rcx, [rax+8]", "48034808", code => code.Add(Rcx, At(Rax, 8))),
+        new("{disp32} add r15, [r12+128]", "4D03BC2480000000", code => code.Add(R15, At(R12, 128))),
+    ];
+
+    public static readonly MachineCodeCase[] Ends =
+    [
+        new("vzeroupper", "C5F877", code => code.ClearUpperHalves()),
+        new("ret", "C3", code => code.Return()),
     ];
 
     // The prefix says nothing where all registers are among the first eight, but is written.

@@ -56,15 +56,15 @@ public sealed unsafe class KernelRegistersTests
             PanelArguments arguments = new()
             {
                 Codes = input.Data,
-                X0 = input.Data,
-                X1 = input.Data + InputStride,
-                X2 = input.Data + (2 * InputStride),
-                X3 = input.Data + (3 * InputStride),
                 Scales = (float*)input.Data,
                 Offsets = (float*)input.Data,
                 Sums = (float*)sums.Data,
                 BlockCount = blockCount,
             };
+            for (int row = 0; row < VnniKernels.RowGroup; row++)
+            {
+                arguments.Inputs[row] = (long)(input.Data + (row * InputStride));
+            }
 
             Assert.Equal([], ChangedBy(Panels[kernel], argument, &arguments));
         }
@@ -87,16 +87,16 @@ public sealed unsafe class KernelRegistersTests
         {
             RowsArguments arguments = new()
             {
-                Pair = input.Data,
-                X0 = input.Data,
-                X1 = input.Data + InputStride,
-                X2 = input.Data + (2 * InputStride),
-                X3 = input.Data + (3 * InputStride),
+                Tile = input.Data,
+                TileCount = 2,
                 PairCount = pairCount,
                 IsOdd = isOdd,
-                RowScales = (float*)input.Data,
                 Output = (float*)output.Data,
             };
+            for (int row = 0; row < VnniKernels.RowGroup; row++)
+            {
+                arguments.Inputs[row] = (long)(input.Data + (row * InputStride));
+            }
 
             Assert.Equal([], ChangedBy(Rows[kernel], argument, &arguments));
         }

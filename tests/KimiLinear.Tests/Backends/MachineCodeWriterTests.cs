@@ -15,6 +15,7 @@ public sealed class MachineCodeWriterTests
         .. MemoryInstructionCases.All,
         .. GeneralInstructionCases.All,
         .. GeneralInstructionCases.Prefetches,
+        .. GeneralInstructionCases.Ends,
     ];
 
     [Theory]
@@ -40,25 +41,25 @@ public sealed class MachineCodeWriterTests
         Assert.Subset(tried.ToHashSet(), named.ToHashSet());
     }
 
-    // mov rcx, rdx; top: mov rax, rdi; dec r10; {disp32} jne top; dec rdi; {disp32} jne top
+    // mov rcx, rdx; top: mov rax, rdi; test r10, r10; {disp32} jne top; test rdi, rdi; {disp32} jne top
     [Fact]
-    public void CountDown_PlaceBefore_JumpsBackToIt()
+    public void JumpUnlessZero_PlaceBefore_JumpsBackToIt()
     {
         string actual = Written(code =>
         {
             code.Move(MachineRegister.Rcx, MachineRegister.Rdx);
             int top = code.Here;
             code.Move(MachineRegister.Rax, MachineRegister.Rdi);
-            code.CountDown(MachineRegister.R10, top);
-            code.CountDown(MachineRegister.Rdi, top);
+            code.JumpUnlessZero(MachineRegister.R10, top);
+            code.JumpUnlessZero(MachineRegister.Rdi, top);
         });
 
-        Assert.Equal("488BCA" + "488BC7" + "49FFCA" + "0F85F4FFFFFF" + "48FFCF" + "0F85EBFFFFFF", actual);
+        Assert.Equal("488BCA" + "488BC7" + "4D85D2" + "0F85F4FFFFFF" + "4885FF" + "0F85EBFFFFFF", actual);
     }
 
     // A loop farther away than one byte says: 100 times mov rax, rdi are 300 bytes.
     [Fact]
-    public void CountDown_PlaceFarBefore_JumpsBackToIt()
+    public void JumpUnlessZero_PlaceFarBefore_JumpsBackToIt()
     {
         string actual = Written(code =>
         {
@@ -67,10 +68,10 @@ public sealed class MachineCodeWriterTests
                 code.Move(MachineRegister.Rax, MachineRegister.Rdi);
             }
 
-            code.CountDown(MachineRegister.R15, 0);
+            code.JumpUnlessZero(MachineRegister.R15, 0);
         });
 
-        Assert.EndsWith("488BC7" + "49FFCF" + "0F85CBFEFFFF", actual, StringComparison.Ordinal);
+        Assert.EndsWith("488BC7" + "4D85FF" + "0F85CBFEFFFF", actual, StringComparison.Ordinal);
     }
 
     // test rdi, rdi; {disp32} je end; test r12, r12; {disp32} je inner; mov rax, rdi; inner: mov rcx, rdx; end: ret

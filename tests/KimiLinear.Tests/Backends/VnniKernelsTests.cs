@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using KimiLinear.Backends;
 using KimiLinear.Tests.TestSupport;
@@ -12,7 +13,11 @@ public sealed class VnniKernelsTests
     public void Instance_ThisProcess_IsThereWhereInstructionsAreAndAllowed()
     {
         bool isAllowed = !AppContext.TryGetSwitch(VnniKernels.Switch, out bool isOn) || isOn;
-        bool expected = isAllowed && Environment.Is64BitProcess && Avx512Vbmi2.IsSupported && HasInstructions();
+        bool expected = isAllowed
+            && Environment.Is64BitProcess
+            && Vector512.IsHardwareAccelerated
+            && Avx512Vbmi2.IsSupported
+            && HasInstructions();
 
         Assert.Equal(expected, VnniKernels.Instance is not null);
         Assert.Equal(expected, CpuBackends.Widest == SimdWidth.Bits512Vnni);

@@ -143,7 +143,7 @@ public sealed unsafe class VnniRowsTests
             for (int row = 0; row < RowCount; row++)
             {
                 float* output = Poisoned(_one, PackedLayout.TileRows);
-                kernels.OneRow(_type, _form, _tile.Data, _rows[row].Data, _blockCount, output);
+                kernels.OneRow(_type, _form, _tile.Data, tileCount: 1, _rows[row].Data, _blockCount, output);
                 new ReadOnlySpan<float>(output, PackedLayout.TileRows).CopyTo(sums.AsSpan(row * PackedLayout.TileRows));
             }
 

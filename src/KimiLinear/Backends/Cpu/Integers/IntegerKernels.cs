@@ -124,7 +124,7 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
     {
         if (vnni is not null)
         {
-            vnni.OneRow(type, input, row, tile, tileCount, products);
+            vnni.OneRow(type, input.Form, tile, tileCount, input.Rows.Codes(row), input.Rows.BlockCount, products);
             return;
         }
 
@@ -170,7 +170,7 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
         int blocks = input.Rows.BlockCount;
         if (vnni is not null)
         {
-            vnni.FourRows(type, input, row, tile, products);
+            vnni.FourRows(type, input.Form, tile, x0, x1, x2, x3, blocks, products);
             return;
         }
 

@@ -75,22 +75,21 @@ internal sealed unsafe class VnniKernels
     }
 
     /// <summary>One row of activations by packed tiles that follow each other, as the <c>One</c> of their kernel.</summary>
-    public void OneRow(DataType type, FormedRows input, int row, byte* tiles, int tileCount, float* output) // [tiles, 16]
+    public void OneRow(
+        DataType type, QuantizedForm form, byte* tiles, int tileCount, byte* x, int blockCount, float* output) // [tiles, 16]
     {
-        byte* x = input.Rows.Codes(row);
         Entry entry = type == DataType.PackedQ8 ? Entry.OneQ8
-            : input.Form == QuantizedForm.Bytes ? Entry.OneQ4Bytes : Entry.OneQ4BytePairs;
-        Rows(entry, type, tiles, tileCount, x, x, x, x, input.Rows.BlockCount, output);
+            : form == QuantizedForm.Bytes ? Entry.OneQ4Bytes : Entry.OneQ4BytePairs;
+        Rows(entry, type, tiles, tileCount, x, x, x, x, blockCount, output);
     }
 
     /// <summary>Four rows of activations by a packed tile, as the <c>Four</c> of its kernel.</summary>
-    public void FourRows(DataType type, FormedRows input, int row, byte* tile, float* output) // [4, 16]
+    public void FourRows(
+        DataType type, QuantizedForm form, byte* tile, byte* x0, byte* x1, byte* x2, byte* x3, int blockCount, float* output) // [4, 16]
     {
-        QuantizedRows x = input.Rows;
         Entry entry = type == DataType.PackedQ8 ? Entry.FourQ8
-            : input.Form == QuantizedForm.Bytes ? Entry.FourQ4Bytes : Entry.FourQ4BytePairs;
-        Rows(
-            entry, type, tile, 1, x.Codes(row), x.Codes(row + 1), x.Codes(row + 2), x.Codes(row + 3), x.BlockCount, output);
+            : form == QuantizedForm.Bytes ? Entry.FourQ4Bytes : Entry.FourQ4BytePairs;
+        Rows(entry, type, tile, 1, x0, x1, x2, x3, blockCount, output);
     }
 
     private void Rows(
