@@ -5,21 +5,24 @@ using Xunit;
 
 namespace KimiLinear.Tests.Backends;
 
+/// <summary>Instructions in memory that can be run, on the systems that have machine code of ours.</summary>
 public sealed unsafe class ExecutableMemoryTests
 {
+    private static bool HasPlace => OperatingSystem.IsLinux() || OperatingSystem.IsWindows();
+
     [Fact]
     public void TryPlace_Function_CanBeCalled()
     {
-        // Other processors have other instructions.
-        if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
-        {
-            return;
-        }
-
         // mov eax, 42; ret
         byte* code = ExecutableMemory.TryPlace([0xB8, 42, 0, 0, 0, 0xC3]);
 
-        Assert.Equal(42, ((delegate* unmanaged<int>)code)());
+        Assert.Equal(HasPlace, code != null);
+
+        // Other processors have other instructions.
+        if (HasPlace && RuntimeInformation.ProcessArchitecture == Architecture.X64)
+        {
+            Assert.Equal(42, ((delegate* unmanaged<int>)code)());
+        }
     }
 
     [Fact]
@@ -30,8 +33,8 @@ public sealed unsafe class ExecutableMemoryTests
 
         byte* code = ExecutableMemory.TryPlace(bytes);
 
-        Assert.True(code != null);
-        Assert.True(new ReadOnlySpan<byte>(code, bytes.Length).SequenceEqual(bytes));
+        Assert.Equal(HasPlace, code != null);
+        Assert.True(!HasPlace || new ReadOnlySpan<byte>(code, bytes.Length).SequenceEqual(bytes));
     }
 
     /// <summary>Memory that can be written and run is what some systems refuse, and attackers look for.</summary>
@@ -40,7 +43,7 @@ public sealed unsafe class ExecutableMemoryTests
     {
         byte* code = ExecutableMemory.TryPlace([0xC3]);
 
-        Assert.True(code != null);
+        Assert.Equal(HasPlace, code != null);
 
         // Only Linux has such a file.
         const string Maps = "/proc/self/maps";

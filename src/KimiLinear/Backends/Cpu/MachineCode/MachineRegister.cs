@@ -1,6 +1,6 @@
 namespace KimiLinear.Backends;
 
-/// <summary>The general registers of x64, by the numbers that instructions use; not the pointer to the stack and to its frame.</summary>
+/// <summary>The general registers of x64, by the numbers that instructions use; without those that point into the stack.</summary>
 internal enum MachineRegister
 {
     Rax = 0,

@@ -136,7 +136,7 @@ internal abstract class RowsCode(MachineCodeWriter code, int rowCount)
         code.Land(noBlock);
     }
 
-    // Writes the totals of a tile and goes on to the next.
+    // Writes the totals of a tile and goes on to the next, which begins with all registers anew: some serve otherwise here.
     private void WriteTotals()
     {
         MachineRegister tile = Pair;

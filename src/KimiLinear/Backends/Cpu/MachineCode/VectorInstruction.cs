@@ -1,7 +1,7 @@
 namespace KimiLinear.Backends;
 
 /// <summary>An instruction with 512-bit registers, as its EVEX prefix names it.</summary>
-/// <param name="Prefix">0 for none, 1 for 66, 2 for F3.</param>
+/// <param name="Prefix">0 for none, 1 for 66.</param>
 /// <param name="Map">1 for 0F, 2 for 0F 38.</param>
 /// <param name="Opcode">The byte behind the prefix.</param>
 /// <param name="OperandBytes">Bytes of an operand in memory that is not given to every lane.</param>
