@@ -22,11 +22,11 @@ internal static class CpuBackends
     /// <summary>A width as people read it.</summary>
     public static string NameOf(SimdWidth width) => width switch
     {
-        SimdWidth.Bits512Vnni => $"{Simd512.Name} with VNNI",
-        SimdWidth.Bits512 => Simd512.Name,
-        SimdWidth.Bits256 => Simd256.Name,
-        SimdWidth.Bits128 => Simd128.Name,
-        _ => SimdScalar.Name,
+        SimdWidth.Bits512Vnni => "512-bit vectors with VNNI",
+        SimdWidth.Bits512 => "512-bit vectors",
+        SimdWidth.Bits256 => "256-bit vectors",
+        SimdWidth.Bits128 => "128-bit vectors",
+        _ => "scalar",
     };
 
     /// <summary>The backend for a model whose weights are quantised or not.</summary>

@@ -7,9 +7,6 @@ namespace KimiLinear.Backends;
 internal unsafe interface ISimd<TVector>
     where TVector : struct
 {
-    /// <summary>A name for people.</summary>
-    static abstract string Name { get; }
-
     /// <summary>Values per vector.</summary>
     static abstract int Width { get; }
 

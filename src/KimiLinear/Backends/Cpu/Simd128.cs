@@ -8,8 +8,6 @@ namespace KimiLinear.Backends;
 /// <summary>Vectors of 128 bits.</summary>
 internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 {
-    public static string Name => "128-bit vectors";
-
     public static int Width => 4;
 
     public static bool HasManyRegisters => AdvSimd.Arm64.IsSupported;

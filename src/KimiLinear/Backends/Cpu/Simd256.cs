@@ -7,8 +7,6 @@ namespace KimiLinear.Backends;
 /// <summary>Vectors of 256 bits.</summary>
 internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 {
-    public static string Name => "256-bit vectors";
-
     public static int Width => 8;
 
     public static bool HasManyRegisters => false;

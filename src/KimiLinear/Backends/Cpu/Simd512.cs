@@ -7,8 +7,6 @@ namespace KimiLinear.Backends;
 /// <summary>Vectors of 512 bits.</summary>
 internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 {
-    public static string Name => "512-bit vectors";
-
     public static int Width => 16;
 
     public static bool HasManyRegisters => true;

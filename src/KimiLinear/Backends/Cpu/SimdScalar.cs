@@ -6,8 +6,6 @@ namespace KimiLinear.Backends;
 /// <summary>One value at a time, for machines without vector instructions.</summary>
 internal readonly unsafe struct SimdScalar : ISimd<float>
 {
-    public static string Name => "scalar";
-
     public static int Width => 1;
 
     public static bool HasManyRegisters => false;
