@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
+using System.Runtime;
 using Kimi.Terminal;
 using KimiLinear.Caching;
 using KimiLinear.Model;
@@ -16,11 +17,11 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
     // As much as a server would process at a time.
     private const int PieceTokens = 512;
 
-    // Long enough for the runtime to compile what runs often once more, better.
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(0.5);
+    // The runtime compiles what runs often once more, better, on threads of its own: the first second or two would be timed beside it.
+    private static readonly TimeSpan QuietTime = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan MaxWarmUp = TimeSpan.FromSeconds(10);
 
-    private const int MaxWarmUpPrompts = 50;
-    private const int MaxWarmUpTokens = 2000;
+    private const int WarmUpTokens = 16;
 
     private readonly float[] _logits = new float[model.Config.VocabularySize];
 
@@ -55,12 +56,7 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
     {
         string test = $"pp{settings.PromptTokens}";
         int[] prompt = RandomTokens(settings.PromptTokens);
-        long start = Stopwatch.GetTimestamp();
-        for (int i = 0; i == 0 || (i < MaxWarmUpPrompts && Stopwatch.GetElapsedTime(start) < WarmUp); i++)
-        {
-            _ = TimePrompt(prompt, $"{test}: warming up");
-        }
-
+        WarmUp(() => TimePrompt(prompt, $"{test}: warming up"));
         double[] speeds = new double[settings.Repeat];
         for (int run = 0; run < speeds.Length; run++)
         {
@@ -81,14 +77,32 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
     private void WarmUpDecoding()
     {
         terminal.Status.Show("Decoding: warming up");
-        using SequenceState sequence = model.CreateSequence();
-        long start = Stopwatch.GetTimestamp();
-        int limit = Math.Min(MaxWarmUpTokens, model.Config.MaxContextTokens);
-        int token = 0;
-        while (sequence.Length == 0 || (sequence.Length < limit && Stopwatch.GetElapsedTime(start) < WarmUp))
+        WarmUp(() =>
         {
-            token = Step(sequence, token);
+            using SequenceState sequence = model.CreateSequence();
+            for (int token = 0; sequence.Length < Math.Min(WarmUpTokens, model.Config.MaxContextTokens);)
+            {
+                token = Step(sequence, token);
+            }
+        });
+    }
+
+    // Until nothing has been compiled for a while.
+    private static void WarmUp(Action run)
+    {
+        long start = Stopwatch.GetTimestamp();
+        long lastCompiled = start;
+        long compiledCount = 0;
+        do
+        {
+            run();
+            if (JitInfo.GetCompiledMethodCount() is var count && count != compiledCount)
+            {
+                compiledCount = count;
+                lastCompiled = Stopwatch.GetTimestamp();
+            }
         }
+        while (Stopwatch.GetElapsedTime(lastCompiled) < QuietTime && Stopwatch.GetElapsedTime(start) < MaxWarmUp);
     }
 
     // What a shared machine can do changes within minutes: depths take turns, and reading is measured before and after each run.

@@ -34,6 +34,10 @@ public sealed unsafe class MatMulKernelTests
 
     [Theory]
     [MemberData(nameof(Widths))]
+    public void AccumulateRows_OneRowOfX_GivesTheBitsOfTheFirstOfTwo(string width) => Kernels.Run(width, new OneRowTransposedCheck());
+
+    [Theory]
+    [MemberData(nameof(Widths))]
     public void LoadFloat16_EveryValue_IsExact(string width) => Kernels.Run(width, new Float16Check());
 
     /// <summary>A matrix of two parts stored in different types.</summary>
@@ -277,6 +281,41 @@ public sealed unsafe class MatMulKernelTests
                     }
 
                     Assert.InRange(y[i], expected - 2e-5, expected + 2e-5);
+                }
+            }
+        }
+    }
+
+    private sealed class OneRowTransposedCheck : IKernelCheck
+    {
+        private const int MaxRows = 24;
+
+        public void Run<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            Random random = new(4);
+            using ScratchBuffer scratch = new();
+            for (int columns = TSimd.Width; columns <= 6 * TSimd.Width; columns += TSimd.Width)
+            {
+                using Fixture fixture = new(random, 2 * MaxRows, columns, DataType.BFloat16, DataType.BFloat16);
+                for (int rows = 1; rows <= MaxRows; rows++)
+                {
+                    float[] x = Kernels.Random(random, 2 * rows);
+                    float[] both = Kernels.Random(random, 2 * columns);
+                    float[] alone = both[..columns];
+                    fixed (float* input = x)
+                    fixed (float* two = both)
+                    fixed (float* one = alone)
+                    {
+                        int first = (2 * MaxRows) - rows;
+                        MatMulKernel<TSimd, TVector>.AccumulateRows(
+                            new MatMulInput(input, rows, 2), fixture.Matrix, first, rows, scratch, two, columns);
+                        MatMulKernel<TSimd, TVector>.AccumulateRows(
+                            new MatMulInput(input, rows, 1), fixture.Matrix, first, rows, scratch, one, columns, skippedRows: 9);
+                    }
+
+                    Assert.Equal(both[..columns], alone);
                 }
             }
         }

@@ -97,7 +97,8 @@ internal static unsafe class AbsorbedAttention<TSimd, TVector>
                 nope,
                 task.Panel,
                 destination,
-                rowLength);
+                rowLength,
+                h + 1 < task.HeadCount ? task.Config.LatentValueDim : 0);
         }
     }
 

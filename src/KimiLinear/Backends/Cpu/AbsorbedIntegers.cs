@@ -40,7 +40,8 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
                 nope,
                 Panel,
                 rows,
-                rowLength);
+                rowLength,
+                head + 1 < endHead ? Config.LatentValueDim : 0);
             for (int t = 0; t < run.TokenCount; t++)
             {
                 float* row = rows + ((long)t * rowLength);
@@ -117,7 +118,8 @@ internal unsafe struct AbsorbedIntegers<TSimd, TVector>
                 (head * (Config.QkNopeHeadDim + valueDim)) + Config.QkNopeHeadDim,
                 valueDim,
                 Panel,
-                new MatMulOutput(run.Output + (head * valueDim), (long)Config.LatentHeadCount * valueDim));
+                new MatMulOutput(run.Output + (head * valueDim), (long)Config.LatentHeadCount * valueDim),
+                head + 1 < endHead ? Config.QkNopeHeadDim : 0);
         }
     }
 

@@ -11,8 +11,8 @@ internal static unsafe class CacheLine
     /// <summary>How far ahead kernels that stream through weights ask for memory: a page, where processors' own prefetching ends.</summary>
     public const int AheadBytes = 4096;
 
-    // Where Intel's processors begin: what memory gives in its latency is under way by then.
-    private const int FarBytes = 3 * AheadBytes;
+    /// <summary>Where Intel's processors begin: what memory gives in its latency is under way by then.</summary>
+    public const int FarBytes = 3 * AheadBytes;
 
     // What is read once is asked for a little sooner on Zen 5 and led to from farther away: the best of the distances tried there
     // (docs/performance.md, "The same on Zen 5"). Zen 3 reads a tenth less then (docs/performance.md, "Processors with 256-bit
@@ -141,6 +141,18 @@ internal static unsafe class CacheLine
         {
             PrefetchPath(start + i);
         }
+    }
+
+    /// <summary>As <see cref="PrefetchKeptStream(byte*)"/> where the stream goes on elsewhere.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PrefetchKeptStream(byte* current, StreamAhead ahead)
+    {
+        if (Sse.IsSupported && Processor.IsIntel)
+        {
+            Sse.Prefetch2(current + ahead.Far);
+        }
+
+        Prefetch(current + ahead.Near);
     }
 
     /// <summary>As <see cref="PrefetchStream"/> where it need not leave in cache what is used again.</summary>

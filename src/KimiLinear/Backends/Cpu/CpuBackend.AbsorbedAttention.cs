@@ -97,31 +97,50 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 Panel = backend._panels[worker],
                 PageScratch = backend._attention.Pages[worker],
             };
-            (int firstHead, int endHead) = WorkSplit.Units(backend.Config.LatentHeadCount, worker, workerCount);
+            if (Stage != AbsorbedStage.Pages)
+            {
+                ExecuteHeads(attention, workerCount);
+                return;
+            }
+
             // Few units are divided by rows as well, each of which is a softmax of its own.
             int parts = Group.UnitCount < UnitsPerWorker * workerCount ? workerCount : 1;
             (int firstPart, int endPart) = WorkSplit.Units(Group.UnitCount * parts, worker, workerCount);
             for (int index = 0; index < Group.RunCount; index++)
             {
                 ref readonly AbsorbedRun run = ref Group.Run(index);
-                switch (Stage)
+                for (int unit = 0; unit < run.UnitCount; unit++)
                 {
-                    case AbsorbedStage.Keys:
-                        attention.AbsorbKeys(run, firstHead, endHead);
-                        break;
-                    case AbsorbedStage.Pages:
-                        for (int unit = 0; unit < run.UnitCount; unit++)
-                        {
-                            int part = (run.FirstUnit + unit) * parts;
-                            (int row, int endRow) = AbsorbedGroup.Rows(
-                                run, Math.Clamp(firstPart - part, 0, parts), Math.Clamp(endPart - part, 0, parts), parts);
-                            attention.AttendUnit(run, unit, row, endRow);
-                        }
+                    int part = (run.FirstUnit + unit) * parts;
+                    (int row, int endRow) = AbsorbedGroup.Rows(
+                        run, Math.Clamp(firstPart - part, 0, parts), Math.Clamp(endPart - part, 0, parts), parts);
+                    attention.AttendUnit(run, unit, row, endRow);
+                }
+            }
+        }
 
-                        break;
-                    default:
-                        attention.ProjectValues(run, firstHead, endHead);
-                        break;
+        // Heads that follow each other share what is read of their weights among all runs.
+        private readonly void ExecuteHeads(AbsorbedIntegers<TSimd, TVector> attention, int workerCount)
+        {
+            WorkUnits units = new(attention.Config.LatentHeadCount, smallest: 1, workerCount);
+            while (true)
+            {
+                (int start, int end) = units[Source.Backend._team.Claim()];
+                if (start == end)
+                {
+                    return;
+                }
+
+                for (int index = 0; index < Group.RunCount; index++)
+                {
+                    if (Stage == AbsorbedStage.Keys)
+                    {
+                        attention.AbsorbKeys(Group.Run(index), start, end);
+                    }
+                    else
+                    {
+                        attention.ProjectValues(Group.Run(index), start, end);
+                    }
                 }
             }
         }

@@ -31,7 +31,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 job.Tokens);
         }
 
-        job.Stage = ExpertsStage.Measure;
+        job.Stage = ExpertsStage.Outputs;
         job.Outputs = _expertOutputs.Get((long)visits * Config.HiddenDim);
         Run(ref job, multiplications / 2);
 

@@ -76,7 +76,19 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 FormsFor(sharedDown.DataTypes, isExpert: true)).All;
         }
 
+        if (tokenCount < WeightPanel.MinInputRows)
+        {
+            job.Stage = ExpertsStage.Outputs;
+            job.Outputs = _expertOutputs.Get(((long)visits + tokenCount) * Config.HiddenDim);
+        }
+
         Run(ref job, multiplications / 2);
+        if (job.Stage == ExpertsStage.Outputs)
+        {
+            SumOutputsJob sum = new() { Experts = job };
+            Run(ref sum, ((long)visits + tokenCount) * Config.HiddenDim);
+        }
+
         if (observer is IExpertObserver expertObserver)
         {
             MeasureExperts(job, ((HostBuffer)weights.CorrectionBias).Span, tokenCount, layerIndex, expertObserver);
@@ -108,13 +120,14 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
     {
         GateUp,
         Down,
-        Measure,
+        Outputs,
     }
 
     /// <summary>
     /// The experts in two stages: every worker computes its rows of all gate and up matrices, then its rows of all down
     /// matrices. Experts follow each other in ascending order, then the shared one, so that sums do not depend on the batch.
-    /// Where outputs are measured, the second stage is done once more, into memory of its own and by itself for each visit.
+    /// Where tokens are few, and where outputs are measured, the second stage writes those of each visit by themselves: weights are
+    /// then read in the longest streams.
     /// </summary>
     private struct ExpertsJob : IParallelJob
     {
@@ -135,18 +148,22 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         public float* SharedInner;         // [T, 2·F]
         public StageRows SharedInnerOperand; // [T, F]
         public float* Hidden;              // [T, D]
-        public float* Outputs;             // [visits, D], of the third stage
+        public float* Outputs;             // [visits (+ T of the shared expert), D]
         public ExpertsStage Stage;
 
         public readonly void Execute(int worker, int workerCount)
         {
-            if (Stage == ExpertsStage.GateUp)
+            switch (Stage)
             {
-                ExecuteGateUp(worker, workerCount);
-            }
-            else
-            {
-                ExecuteDown(worker, workerCount);
+                case ExpertsStage.GateUp:
+                    ExecuteGateUp(worker, workerCount);
+                    break;
+                case ExpertsStage.Down:
+                    ExecuteDown(worker, workerCount);
+                    break;
+                default:
+                    ExecuteOutputs(worker, workerCount);
+                    break;
             }
         }
 
@@ -155,17 +172,15 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             int granule = RowWalk.Granule(Normed.Count);
             int sharedDim = SharedDown?.ColumnCount ?? 0;
             int granuleCount = RowWalk.GranuleCount(sharedDim, granule);
-            int visitedCount = 0;
             for (int expert = 0; expert < ExpertCount; expert++)
             {
                 if (Count(expert) > 0)
                 {
                     granuleCount += RowWalk.GranuleCount(Down[expert].ColumnCount, granule);
-                    visitedCount++;
                 }
             }
 
-            int inputs = Starts[ExpertCount] / Math.Max(1, visitedCount);
+            int inputs = Starts[ExpertCount] / Math.Max(1, VisitedCount());
             RowWalk walk = new(Backend._team, granule, granuleCount, 2 * HiddenDim, inputs, workerCount);
             for (int expert = 0; expert < ExpertCount; expert++)
             {
@@ -203,9 +218,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                     if (Count(expert) > 0)
                     {
                         int start = Starts[expert];
-                        MatMulOutput output = Stage == ExpertsStage.Down
-                            ? new(Hidden, HiddenDim, add: true, Tokens + start, VisitWeights + start)
-                            : new(Outputs + ((long)start * HiddenDim), HiddenDim);
+                        MatMulOutput output = new(Hidden, HiddenDim, add: true, Tokens + start, VisitWeights + start);
                         StageRows input = InnerOperand.From(start, Count(expert));
                         if (After(expert) is { } next)
                         {
@@ -216,11 +229,46 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                     }
                 }
 
-                if (SharedDown is not null && Stage == ExpertsStage.Down)
+                if (SharedDown is not null)
                 {
                     MatMulOutput output = new(Hidden, HiddenDim, add: true);
                     Backend.Multiply(SharedInnerOperand, SharedDown, row, rowCount, worker, output.FromColumn(row));
                 }
+            }
+        }
+
+        // One expert after the other.
+        private readonly void ExecuteOutputs(int worker, int workerCount)
+        {
+            int granule = RowWalk.Granule(Normed.Count);
+            int visitedCount = VisitedCount();
+            RowWalk walk = new(
+                Backend._team,
+                granule,
+                RowWalk.GranuleCount(HiddenDim, granule) * (visitedCount + (SharedDown is null ? 0 : 1)),
+                Down[0].ColumnCount,
+                InnerOperand.Count / Math.Max(1, visitedCount),
+                workerCount);
+            for (int expert = 0; expert < ExpertCount; expert++)
+            {
+                while (Count(expert) > 0 && walk.TryNext(HiddenDim, out int row, out int rowCount))
+                {
+                    int start = Starts[expert];
+                    if (row + rowCount == HiddenDim && After(expert) is { } next)
+                    {
+                        PrefetchRows(next, 0);
+                    }
+
+                    MatMulOutput output = new(Outputs + ((long)start * HiddenDim), HiddenDim);
+                    StageRows input = InnerOperand.From(start, Count(expert));
+                    Backend.Multiply(input, Down[expert], row, rowCount, worker, output.FromColumn(row));
+                }
+            }
+
+            while (SharedDown is not null && walk.TryNext(HiddenDim, out int row, out int rowCount))
+            {
+                MatMulOutput output = new(Outputs + ((long)InnerOperand.Count * HiddenDim), HiddenDim);
+                Backend.Multiply(SharedInnerOperand, SharedDown, row, rowCount, worker, output.FromColumn(row));
             }
         }
 
@@ -235,10 +283,50 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 }
             }
 
-            return Stage == ExpertsStage.Down ? SharedDown : null;
+            return SharedDown;
+        }
+
+        // Experts that tokens visit.
+        private readonly int VisitedCount()
+        {
+            int count = 0;
+            for (int expert = 0; expert < ExpertCount; expert++)
+            {
+                count += Count(expert) > 0 ? 1 : 0;
+            }
+
+            return count;
         }
 
         // Tokens that visit an expert.
         private readonly int Count(int expert) => Starts[expert + 1] - Starts[expert];
+    }
+
+    /// <summary>What the outputs of the second stage add up to, in the order of the experts; columns divided among the workers.</summary>
+    private struct SumOutputsJob : IParallelJob
+    {
+        public ExpertsJob Experts;
+
+        public readonly void Execute(int worker, int workerCount)
+        {
+            int dim = Experts.HiddenDim;
+            int visits = Experts.InnerOperand.Count;
+            MatMulOutput hidden = new(Experts.Hidden, dim, add: true, Experts.Tokens, Experts.VisitWeights);
+            Add(hidden, Experts.Outputs, visits, worker, workerCount);
+            if (Experts.SharedDown is not null)
+            {
+                float* shared = Experts.Outputs + ((long)visits * dim);
+                Add(new MatMulOutput(Experts.Hidden, dim, add: true), shared, Experts.Normed.Count, worker, workerCount);
+            }
+        }
+
+        private readonly void Add(MatMulOutput hidden, float* outputs, int count, int worker, int workerCount)
+        {
+            (int start, int end) = WorkSplit.Units(Experts.HiddenDim, worker, workerCount);
+            for (int i = 0; i < count; i++)
+            {
+                hidden.Row(i, start).PutAll<TSimd, TVector>(outputs + ((long)i * Experts.HiddenDim) + start, end - start);
+            }
+        }
     }
 }

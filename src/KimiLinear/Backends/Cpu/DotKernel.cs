@@ -251,7 +251,7 @@ internal static unsafe class DotKernel<TSimd, TVector>
     /// <summary>One row of x by rows of weights, one after the other: memory is read fastest in one stream.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Tile1<TFormat>(
-        MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column)
+        MatMulInput input, int token, byte* w, int rowCount, int columnCount, MatMulOutput output, int column, StreamEnd end)
         where TFormat : struct, IWeightFormat
     {
         long rowBytes = (long)columnCount * TFormat.Size;
@@ -260,38 +260,11 @@ internal static unsafe class DotKernel<TSimd, TVector>
         int row = 0;
         for (; row + 4 <= rowCount; row += 4)
         {
-            TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
-            for (int i = 0; i < columnCount; i += TSimd.Width)
-            {
-                byte* b = w + ((long)i * TFormat.Size);
-                CacheLine.PrefetchKeptStream(b);
-                s00 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s00);
-            }
-
-            w += rowBytes;
-            for (int i = 0; i < columnCount; i += TSimd.Width)
-            {
-                byte* b = w + ((long)i * TFormat.Size);
-                CacheLine.PrefetchKeptStream(b);
-                s01 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s01);
-            }
-
-            w += rowBytes;
-            for (int i = 0; i < columnCount; i += TSimd.Width)
-            {
-                byte* b = w + ((long)i * TFormat.Size);
-                CacheLine.PrefetchKeptStream(b);
-                s02 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s02);
-            }
-
-            w += rowBytes;
-            for (int i = 0; i < columnCount; i += TSimd.Width)
-            {
-                byte* b = w + ((long)i * TFormat.Size);
-                CacheLine.PrefetchKeptStream(b);
-                s03 = TSimd.MultiplyAdd(TSimd.Load(x0 + i), TFormat.Load<TSimd, TVector>(b), s03);
-            }
-
+            StreamAhead ahead = end.Ahead(w);
+            TVector s00 = StreamRow<TFormat>(x0, w, columnCount, ahead);
+            TVector s01 = StreamRow<TFormat>(x0, w += rowBytes, columnCount, ahead);
+            TVector s02 = StreamRow<TFormat>(x0, w += rowBytes, columnCount, ahead);
+            TVector s03 = StreamRow<TFormat>(x0, w += rowBytes, columnCount, ahead);
             w += rowBytes;
             y0.Put4(row, TSimd.Sum4(s00, s01, s02, s03));
         }
@@ -300,6 +273,32 @@ internal static unsafe class DotKernel<TSimd, TVector>
         {
             y0.Put(row, Dot<TFormat>(x0, w, columnCount));
         }
+    }
+
+    // One row, in lines rather than vectors: memory is asked for once for each line.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector StreamRow<TFormat>(float* x, byte* w, int columnCount, StreamAhead ahead)
+        where TFormat : struct, IWeightFormat
+    {
+        TVector sum = TSimd.Zero;
+        int i = 0;
+        for (; i + (2 * TSimd.Width) <= columnCount; i += 2 * TSimd.Width)
+        {
+            byte* first = w + ((long)i * TFormat.Size);
+            byte* second = first + ((long)TSimd.Width * TFormat.Size);
+            CacheLine.PrefetchKeptStream(first, ahead);
+            if (TSimd.Width * TFormat.Size >= CacheLine.ByteCount)
+            {
+                CacheLine.PrefetchKeptStream(second, ahead);
+            }
+
+            sum = TSimd.MultiplyAdd(TSimd.Load(x + i), TFormat.Load<TSimd, TVector>(first), sum);
+            sum = TSimd.MultiplyAdd(TSimd.Load(x + i + TSimd.Width), TFormat.Load<TSimd, TVector>(second), sum);
+        }
+
+        return i == columnCount
+            ? sum
+            : TSimd.MultiplyAdd(TSimd.Load(x + i), TFormat.Load<TSimd, TVector>(w + ((long)i * TFormat.Size)), sum);
     }
 
     /// <summary>One row of x by one row of weights, of any length.</summary>

@@ -34,7 +34,8 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         int firstRow,
         int rowCount,
         ScratchBuffer scratch,
-        MatMulOutput output) // [T, rowCount]
+        MatMulOutput output, // [T, rowCount]
+        int skippedRows = 0) // between these rows and those that are read next
     {
         int row = firstRow;
         int end = firstRow + rowCount;
@@ -47,11 +48,11 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
             {
                 case DataType.BFloat16:
                     MultiplyStored<BFloat16Weights>(
-                        input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow);
+                        input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow, skippedRows);
                     break;
                 case DataType.Float16:
                     MultiplyStored<Float16Weights>(
-                        input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow);
+                        input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow, skippedRows);
                     break;
                 case DataType.Float32:
                     Multiply<Float32Weights>(
@@ -74,15 +75,30 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
 
     /// <summary>Adds multiples of stored rows: y[t] += Σ_r x[t, r] · w[r], for the weights' transposed product.</summary>
     public static void AccumulateRows(
-        MatMulInput input,  // [T, rowCount]
-        HostMatrix matrix,  // [rows, X]
+        MatMulInput input,   // [T, rowCount]
+        HostMatrix matrix,   // [rows, X]
         int firstRow,
         int rowCount,
         ScratchBuffer scratch,
-        float* output,      // [T, stride], the first X values of each row
-        long outputStride)
+        float* output,       // [T, stride], the first X values of each row
+        long outputStride,
+        int skippedRows = 0) // between these rows and those that are read next
     {
         int columns = matrix.ColumnCount;
+        ref readonly HostMatrix.Part part = ref matrix.PartOf(firstRow);
+        if (input.Count == 1
+            && part.DataType == DataType.BFloat16
+            && columns % AccumulateKernel<TSimd, TVector>.ColumnStep == 0
+            && rowCount % AccumulateKernel<TSimd, TVector>.RowStep == 0
+            && firstRow + rowCount <= part.FirstRow + part.RowCount)
+        {
+            byte* rows = part.Row(firstRow);
+            long rowBytes = (long)columns * BFloat16Weights.Size;
+            StreamEnd end = new(rows + (rowCount * rowBytes), skippedRows * rowBytes);
+            AccumulateKernel<TSimd, TVector>.Add<BFloat16Weights>(input.Row(0), rows, rowCount, columns, output, end);
+            return;
+        }
+
         float* widened = scratch.Get(ScratchLength(columns));
         for (int r = 0; r < rowCount; r++)
         {
@@ -118,12 +134,19 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
     }
 
     private static void MultiplyStored<TFormat>(
-        MatMulInput input, byte* rows, int rowCount, int columnCount, ScratchBuffer scratch, MatMulOutput output, int firstColumn)
+        MatMulInput input,
+        byte* rows,
+        int rowCount,
+        int columnCount,
+        ScratchBuffer scratch,
+        MatMulOutput output,
+        int firstColumn,
+        int skippedRows)
         where TFormat : struct, IWeightFormat
     {
         if (input.Count < PanelThreshold)
         {
-            Multiply<TFormat>(input, 0, input.Count, rows, rowCount, columnCount, output, firstColumn);
+            Multiply<TFormat>(input, 0, input.Count, rows, rowCount, columnCount, output, firstColumn, skippedRows);
             return;
         }
 
@@ -219,10 +242,12 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         int rowCount,
         int columnCount,
         MatMulOutput output,
-        int firstColumn)
+        int firstColumn,
+        int skippedRows = 0)
         where TFormat : struct, IWeightFormat
     {
         long rowBytes = (long)columnCount * TFormat.Size;
+        StreamEnd end = new(rows + (rowCount * rowBytes), skippedRows * rowBytes);
         for (int row = 0; row < rowCount; row += PanelRows)
         {
             byte* w = rows + (row * rowBytes);
@@ -247,7 +272,7 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
 
             for (; t < tokenEnd; t++)
             {
-                DotKernel<TSimd, TVector>.Tile1<TFormat>(input, t, w, count, columnCount, output, firstColumn + row);
+                DotKernel<TSimd, TVector>.Tile1<TFormat>(input, t, w, count, columnCount, output, firstColumn + row, end);
             }
         }
     }

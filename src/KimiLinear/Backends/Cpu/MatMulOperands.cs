@@ -108,6 +108,24 @@ internal readonly unsafe struct MatMulRow(float* data, float scale, bool add)
         }
     }
 
+    /// <summary>Writes neighbours, each as <see cref="Put"/> would.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void PutAll<TSimd, TVector>(float* values, int count)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        int i = 0;
+        for (; i + TSimd.Width <= count; i += TSimd.Width)
+        {
+            PutVector<TSimd, TVector>(i, TSimd.Load(values + i));
+        }
+
+        for (; i < count; i++)
+        {
+            Put(i, values[i]);
+        }
+    }
+
     /// <summary>Writes some of the 16 values of a tile, each as <see cref="Put"/> would.</summary>
     public void PutRows<TSimd, TVector>(float* values, int count)
         where TSimd : struct, ISimd<TVector>
