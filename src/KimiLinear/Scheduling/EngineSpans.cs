@@ -50,7 +50,9 @@ internal sealed class EngineSpans
     /// <summary>Notes in the span that the request failed, was refused or cancelled.</summary>
     public static void Fail(Activity? span, Exception exception)
     {
-        span?.SetTag("error.type", exception.GetType().FullName);
+        // Cancelled is cancelled, whether it shows as the next token is waited for or before.
+        Type type = exception is OperationCanceledException ? typeof(OperationCanceledException) : exception.GetType();
+        span?.SetTag("error.type", type.FullName);
         span?.SetStatus(ActivityStatusCode.Error, exception.Message);
     }
 

@@ -76,10 +76,13 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 FormsFor(sharedDown.DataTypes, isExpert: true)).All;
         }
 
-        if (tokenCount < WeightPanel.MinInputRows)
+        // Reserved by long steps as well, so that memory stays as it is when short ones follow.
+        int fewTokens = Math.Min(tokenCount, WeightPanel.MinInputRows - 1);
+        float* outputs = _expertOutputs.Get(fewTokens * (Config.ActiveExpertCount + 1L) * Config.HiddenDim);
+        if (tokenCount == fewTokens)
         {
             job.Stage = ExpertsStage.Outputs;
-            job.Outputs = _expertOutputs.Get(((long)visits + tokenCount) * Config.HiddenDim);
+            job.Outputs = outputs;
         }
 
         Run(ref job, multiplications / 2);
