@@ -17,11 +17,13 @@ internal sealed class ModelBench(KimiLinearModel model, BenchSettings settings, 
     // As much as a server would process at a time.
     private const int PieceTokens = 512;
 
-    // The runtime compiles what runs often once more, better, on threads of its own: the first second or two would be timed beside it.
+    // The runtime compiles what runs often once more, better, on threads of its own, beside which the first second or two would be
+    // timed.
     private static readonly TimeSpan QuietTime = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan MaxWarmUp = TimeSpan.FromSeconds(10);
 
-    private const int WarmUpTokens = 16;
+    // Into the second page of latent rows.
+    private const int WarmUpTokens = 65;
 
     private readonly float[] _logits = new float[model.Config.VocabularySize];
 

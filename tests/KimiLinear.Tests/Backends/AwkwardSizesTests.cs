@@ -7,7 +7,7 @@ using Xunit;
 namespace KimiLinear.Tests.Backends;
 
 /// <summary>Attention with sizes that are no multiple of any vector, and with more threads than heads.</summary>
-public sealed unsafe class AwkwardSizesTests
+public sealed class AwkwardSizesTests
 {
     private const double Tolerance = 5e-6;
 
@@ -148,7 +148,7 @@ public sealed unsafe class AwkwardSizesTests
     {
         KimiLinearConfig config = backend.Config;
         Random random = new(7);
-        using Weights weights = new(backend, random);
+        using GuardedWeights weights = new(backend, random);
         int projectionDim = (config.LatentHeadCount * config.QkHeadDim) + config.LatentCacheDim;
         LatentAttentionWeights layer = new()
         {
@@ -185,7 +185,7 @@ public sealed unsafe class AwkwardSizesTests
         const int DecayRank = 5;
         const int GateRank = 6;
         Random random = new(8);
-        using Weights weights = new(backend, random);
+        using GuardedWeights weights = new(backend, random);
         int projectionDim = (3 * config.DeltaDim) + DecayRank + GateRank + config.DeltaHeadCount;
         KimiDeltaWeights layer = new()
         {
@@ -223,35 +223,5 @@ public sealed unsafe class AwkwardSizesTests
         }
 
         return [.. outputs];
-    }
-
-    /// <summary>Random bfloat16 weights, each ending where memory ends.</summary>
-    private sealed class Weights(ComputeBackend backend, Random random) : IDisposable
-    {
-        private readonly List<IDisposable> _owned = [];
-
-        public Tensor Vector(int length) => Bind(WeightRole.Vector, new Shape(length));
-
-        public Tensor Matrix(int rows, int columns) => Bind(WeightRole.Projection, new Shape(rows, columns));
-
-        public Tensor Convolution() => Bind(
-            WeightRole.Convolution, new Shape(backend.Config.DeltaDim, 1, backend.Config.ConvolutionWidth));
-
-        public void Dispose() => _owned.ForEach(owned => owned.Dispose());
-
-        private Tensor Bind(WeightRole role, Shape shape)
-        {
-            GuardedMemory memory = new(shape.ElementCount * sizeof(ushort));
-            for (long i = 0; i < shape.ElementCount; i++)
-            {
-                float value = (random.NextSingle() * 2) - 1;
-                ((ushort*)memory.Data)[i] = (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16);
-            }
-
-            Tensor tensor = backend.Bind(role, new StoredTensor("w", DataType.BFloat16, shape, memory.Data, ""));
-            _owned.Add(tensor);
-            _owned.Add(memory);
-            return tensor;
-        }
     }
 }

@@ -204,6 +204,19 @@ public sealed class EngineTelemetryTests(TinyModel tiny) : IClassFixture<TinyMod
         Assert.Equal(typeof(OperationCanceledException).FullName, span.GetTagItem("error.type"));
     }
 
+    [Fact]
+    public void Fail_CancelledWhileWaiting_SpanSaysCancelled()
+    {
+        using Activity cancelled = new("cancelled");
+        using Activity failed = new("failed");
+
+        EngineSpans.Fail(cancelled, new TaskCanceledException());
+        EngineSpans.Fail(failed, new InvalidDataException());
+
+        Assert.Equal(typeof(OperationCanceledException).FullName, cancelled.GetTagItem("error.type"));
+        Assert.Equal(typeof(InvalidDataException).FullName, failed.GetTagItem("error.type"));
+    }
+
     private static ActivityListener Listen(ConcurrentBag<Activity> spans)
     {
         ActivityListener listener = new()

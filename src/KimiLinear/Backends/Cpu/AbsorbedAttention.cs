@@ -123,7 +123,8 @@ internal static unsafe class AbsorbedAttention<TSimd, TVector>
                 task.KeyRow(head) + task.Config.QkNopeHeadDim,
                 valueDim,
                 task.Panel,
-                new MatMulOutput(task.Output + (firstToken * task.OutputStride) + (head * valueDim), task.OutputStride));
+                new MatMulOutput(task.Output + (firstToken * task.OutputStride) + (head * valueDim), task.OutputStride),
+                h + 1 < task.HeadCount ? task.Config.QkNopeHeadDim : 0);
         }
     }
 }

@@ -143,7 +143,11 @@ internal static unsafe class CacheLine
         }
     }
 
-    /// <summary>As <see cref="PrefetchKeptStream(byte*)"/> where the stream goes on elsewhere.</summary>
+    /// <summary>As <see cref="PrefetchStream"/> where it need not leave in cache what is used again.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PrefetchKeptStream(byte* current) => PrefetchKeptStream(current, new StreamAhead(AheadBytes, FarBytes));
+
+    /// <summary>The same where the stream goes on elsewhere.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void PrefetchKeptStream(byte* current, StreamAhead ahead)
     {
@@ -153,17 +157,5 @@ internal static unsafe class CacheLine
         }
 
         Prefetch(current + ahead.Near);
-    }
-
-    /// <summary>As <see cref="PrefetchStream"/> where it need not leave in cache what is used again.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void PrefetchKeptStream(byte* current)
-    {
-        if (Sse.IsSupported && Processor.IsIntel)
-        {
-            Sse.Prefetch2(current + FarBytes);
-        }
-
-        Prefetch(current + AheadBytes);
     }
 }

@@ -119,7 +119,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
             }
         }
 
-        // Heads that follow each other share what is read of their weights among all runs.
+        // A unit's heads are done for all runs, which then read their weights from cache as far as they fit; heads that follow each
+        // other are read in one stream.
         private readonly void ExecuteHeads(AbsorbedIntegers<TSimd, TVector> attention, int workerCount)
         {
             WorkUnits units = new(attention.Config.LatentHeadCount, smallest: 1, workerCount);

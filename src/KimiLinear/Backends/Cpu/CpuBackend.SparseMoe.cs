@@ -76,10 +76,12 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
                 FormsFor(sharedDown.DataTypes, isExpert: true)).All;
         }
 
-        // Reserved by long steps as well, so that memory stays as it is when short ones follow.
-        int fewTokens = Math.Min(tokenCount, WeightPanel.MinInputRows - 1);
-        float* outputs = _expertOutputs.Get(fewTokens * (Config.ActiveExpertCount + 1L) * Config.HiddenDim);
-        if (tokenCount == fewTokens)
+        // While reading weights takes longer than multiplying. Memory for it is reserved by long steps as well, so that it stays as it
+        // is when short ones follow.
+        const int MaxTokens = WeightPanel.MinInputRows - 1;
+        float* outputs = _expertOutputs.Get(
+            Math.Min(tokenCount, MaxTokens) * (Config.ActiveExpertCount + 1L) * Config.HiddenDim);
+        if (tokenCount <= MaxTokens)
         {
             job.Stage = ExpertsStage.Outputs;
             job.Outputs = outputs;
@@ -129,8 +131,8 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
     /// <summary>
     /// The experts in two stages: every worker computes its rows of all gate and up matrices, then its rows of all down
     /// matrices. Experts follow each other in ascending order, then the shared one, so that sums do not depend on the batch.
-    /// Where tokens are few, and where outputs are measured, the second stage writes those of each visit by themselves: weights are
-    /// then read in the longest streams.
+    /// Where tokens are few, and where outputs are measured, the second stage writes those of each visit by themselves: weights
+    /// are then read in the longest streams.
     /// </summary>
     private struct ExpertsJob : IParallelJob
     {
@@ -205,7 +207,7 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         private readonly void ExecuteDown(int worker, int workerCount)
         {
             int granule = RowWalk.Granule(Normed.Count);
-            int visitedCount = Math.Min(InnerOperand.Count, ExpertCount);
+            int visitedCount = VisitedCount();
             RowWalk walk = new(
                 Backend._team,
                 granule,
@@ -305,7 +307,9 @@ internal sealed unsafe partial class CpuBackend<TSimd, TVector>
         private readonly int Count(int expert) => Starts[expert + 1] - Starts[expert];
     }
 
-    /// <summary>What the outputs of the second stage add up to, in the order of the experts; columns divided among the workers.</summary>
+    /// <summary>
+    /// Adds the outputs of the second stage in the order of the experts; columns are divided among the workers.
+    /// </summary>
     private struct SumOutputsJob : IParallelJob
     {
         public ExpertsJob Experts;

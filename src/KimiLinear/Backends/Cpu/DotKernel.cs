@@ -275,7 +275,7 @@ internal static unsafe class DotKernel<TSimd, TVector>
         }
     }
 
-    // One row, in lines rather than vectors: memory is asked for once for each line.
+    // One row, two vectors at a time: with weights of 16 bits that is a line of memory where vectors have 512 bits, and less elsewhere.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector StreamRow<TFormat>(float* x, byte* w, int columnCount, StreamAhead ahead)
         where TFormat : struct, IWeightFormat

@@ -44,15 +44,16 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
             ref readonly HostMatrix.Part part = ref matrix.PartOf(row);
             int count = Math.Min(end, part.FirstRow + part.RowCount) - row;
             long offset = (row - part.FirstRow) * (long)matrix.ColumnCount;
+            int skipped = row + count == end ? skippedRows : 0;
             switch (part.DataType)
             {
                 case DataType.BFloat16:
                     MultiplyStored<BFloat16Weights>(
-                        input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow, skippedRows);
+                        input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow, skipped);
                     break;
                 case DataType.Float16:
                     MultiplyStored<Float16Weights>(
-                        input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow, skippedRows);
+                        input, part.Data + (offset * 2), count, matrix.ColumnCount, scratch, output, row - firstRow, skipped);
                     break;
                 case DataType.Float32:
                     Multiply<Float32Weights>(
@@ -95,7 +96,7 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
             byte* rows = part.Row(firstRow);
             long rowBytes = (long)columns * BFloat16Weights.Size;
             StreamEnd end = new(rows + (rowCount * rowBytes), skippedRows * rowBytes);
-            AccumulateKernel<TSimd, TVector>.Add<BFloat16Weights>(input.Row(0), rows, rowCount, columns, output, end);
+            AccumulateKernel<TSimd, TVector>.Add(input.Row(0), rows, rowCount, columns, output, end);
             return;
         }
 
