@@ -302,7 +302,6 @@ public sealed unsafe class MatMulKernelTests
                 using Fixture fixture = new(random, 2 * MaxRows, columns, DataType.BFloat16, DataType.BFloat16);
                 for (int rows = 1; rows <= MaxRows + 4; rows++)
                 {
-                    // More than a part has begin in the part before.
                     float[] x = Kernels.Random(random, 2 * rows);
                     float[] both = Kernels.Random(random, 2 * columns);
                     float[] alone = both[..columns];
@@ -310,6 +309,7 @@ public sealed unsafe class MatMulKernelTests
                     fixed (float* two = both)
                     fixed (float* one = alone)
                     {
+                        // More rows than the second part has begin in the first.
                         int first = (2 * MaxRows) - rows;
                         MatMulKernel<TSimd, TVector>.AccumulateRows(
                             new MatMulInput(input, rows, 2), fixture.Matrix, first, rows, scratch, two, columns);

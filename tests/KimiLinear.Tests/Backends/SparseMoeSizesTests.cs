@@ -6,7 +6,9 @@ using Xunit;
 
 namespace KimiLinear.Tests.Backends;
 
-/// <summary>Experts with sizes that are no multiple of any vector or tile, and numbers of tokens around those that change how they run.</summary>
+/// <summary>
+/// Experts with sizes that are no multiple of any vector or tile, and numbers of tokens around those that change how they run.
+/// </summary>
 public sealed class SparseMoeSizesTests
 {
     private const double Tolerance = 5e-6;

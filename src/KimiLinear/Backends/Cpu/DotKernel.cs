@@ -275,7 +275,8 @@ internal static unsafe class DotKernel<TSimd, TVector>
         }
     }
 
-    // One row, two vectors at a time: with weights of 16 bits that is a line of memory where vectors have 512 bits, and less elsewhere.
+    // One row, two vectors at a time: with weights of 16 bits that is a line of memory where vectors have 512 bits, and less
+    // elsewhere.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector StreamRow<TFormat>(float* x, byte* w, int columnCount, StreamAhead ahead)
         where TFormat : struct, IWeightFormat
