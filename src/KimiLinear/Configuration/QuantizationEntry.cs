@@ -12,11 +12,17 @@ internal static class QuantizationEntry
     public const string Name = "quantization_config";
 
     private const string Method = "kimi-linear";
-    private const int Version = 1;
 
-    // Facts of version 1, written for other readers of the files.
+    // 2: zero points of 4-bit weights are even.
+    private const int Version = 2;
+    private const int FirstVersion = 1;
+
+    // Facts of this version, written for other readers of the files.
     private const int BlockColumns = 32;
     private const int TileRows = 16;
+
+    // Formats without 4-bit weights, for which both versions are the same.
+    private static readonly string[] UnchangedFormats = ["q8", "bf16"];
 
     private static readonly ConfigurationKey Key = new(Name, "quantization", "compression_config");
 
@@ -35,7 +41,7 @@ internal static class QuantizationEntry
         ["source_sha256"] = sourceHash,
     };
 
-    /// <summary>Refuses weights that other tools quantised otherwise, or a later version of this one packed.</summary>
+    /// <summary>Refuses weights that other tools quantised otherwise, or another version of this one packed otherwise.</summary>
     /// <exception cref="ModelConfigurationException">The entry is there and not one that can be read.</exception>
     public static void Check(ConfigurationObject json)
     {
@@ -57,7 +63,13 @@ internal static class QuantizationEntry
         }
 
         ConfigurationObject entry = json.OptionalObject(Key)!;
-        RequireFact(entry, "version", Version);
+        bool isTheSame = UnchangedFormats.Contains(TextOf(value, "format"))
+            && entry.Integer("version", 0, int.MaxValue) == FirstVersion;
+        if (!isTheSame)
+        {
+            RequireFact(entry, "version", Version);
+        }
+
         RequireFact(entry, "block_columns", BlockColumns);
         RequireFact(entry, "tile_rows", TileRows);
     }

@@ -14,8 +14,10 @@ internal static unsafe class RandomValues
     // Code 0 to 15 around a zero point of 7.5, give or take one: their standard deviation in steps of the code.
     private const float Q4Deviation = 4.646f;
 
-    // Scales and zero points in sixteenths lie in 32 steps around 128 and 120: 120 / 16 is the middle of the codes.
-    private const uint Q4HeaderSpread = 0x1F1F1F1F;
+    // Scales lie in 32 steps around 128, zero points, in sixteenths and even, in 16 steps around 120: 120 / 16 is the middle of the
+    // codes.
+    private const uint Q4ScaleSpread = 0x1F1F1F1F;
+    private const uint Q4ZeroSpread = 0x1E1E1E1E;
     private const uint Q4LowestScales = 112 * 0x01010101u;
     private const uint Q4LowestZeros = 104 * 0x01010101u;
     private const float Q4MiddleScale = 127.5f;
@@ -84,10 +86,11 @@ internal static unsafe class RandomValues
         for (long block = 0; block < columns / PackedLayout.BlockColumns; block += 2)
         {
             uint* header = (uint*)(tile + PackedLayout.HeaderOffset(DataType.PackedQ4, block));
+            var spread = Vector256.Create(Vector128.Create(Q4ScaleSpread), Vector128.Create(Q4ZeroSpread));
             var lowest = Vector256.Create(Vector128.Create(Q4LowestScales), Vector128.Create(Q4LowestZeros));
             for (int half = 0; half < 2; half++, header += Vector256<uint>.Count)
             {
-                ((Vector256.Load(header) & Vector256.Create(Q4HeaderSpread)) + lowest).Store(header);
+                ((Vector256.Load(header) & spread) + lowest).Store(header);
             }
         }
     }

@@ -6,10 +6,10 @@ namespace KimiLinear.Tensors;
 /// <remarks>
 /// <para>A tile holds its blocks of 32 columns in pairs: 64 bytes of header, then the codes of the first and of the second block;
 /// an odd last block has a whole header and no second codes. Every part is a multiple of 64 bytes.</para>
-/// <para><see cref="DataType.PackedQ4"/>: value = rowScale · scale · (code − zero / 16). A tile begins with 16 float32 row
-/// scales. The header is 16 scales (bytes) and 16 zero points (bytes) of the first block, then of the second. The codes of a
-/// block are four chunks of 64 bytes: byte 4·row + j of chunk c has the code of column 8·c + j in its lower half and that of
-/// column 8·c + 4 + j in its upper half.</para>
+/// <para><see cref="DataType.PackedQ4"/>: value = rowScale · scale · (code − zero / 16), where zero is even. A tile begins with
+/// 16 float32 row scales. The header is 16 scales (bytes) and 16 zero points (bytes) of the first block, then of the second.
+/// The codes of a block are four chunks of 64 bytes: byte 4·row + j of chunk c has the code of column 8·c + j in its lower half
+/// and that of column 8·c + 4 + j in its upper half.</para>
 /// <para><see cref="DataType.PackedQ8"/>: value = scale · code. The header is 16 bfloat16 scales of the first block, then of
 /// the second. The codes of a block are eight chunks of 64 bytes: byte 4·row + j of chunk c is the signed code of column
 /// 4·c + j.</para>
@@ -42,6 +42,12 @@ internal static unsafe class PackedLayout
 
     /// <summary>Steps of a zero point per step of a code.</summary>
     public const int ZeroSteps = 16;
+
+    /// <summary>What zero points are a multiple of, so that 8 · (code − zero) fits a byte with a sign.</summary>
+    public const int ZeroMultiple = 2;
+
+    /// <summary>The largest code of <see cref="DataType.PackedQ4"/>.</summary>
+    public const int MaxQ4Code = 15;
 
     public static bool IsPacked(DataType type) => type is DataType.PackedQ4 or DataType.PackedQ8;
 

@@ -15,11 +15,13 @@ namespace KimiLinear.Tensors;
 internal static unsafe class Q4BlockFit
 {
     /// <summary>The largest zero point.</summary>
-    public const float MaxZero = 255f / PackedLayout.ZeroSteps;
+    public const float MaxZero = (256f - PackedLayout.ZeroMultiple) / PackedLayout.ZeroSteps;
+
+    private const float StepsPerCode = PackedLayout.ZeroSteps / PackedLayout.ZeroMultiple;
 
     private const int Columns = PackedLayout.BlockColumns;
     private const int Rows = PackedLayout.TileRows;
-    private const float MaxCode = 15;
+    private const float MaxCode = PackedLayout.MaxQ4Code;
 
     // Added to a number below 2^22 it leaves the number rounded to the nearest integer, half to even, in the low bits.
     private const float RoundingBias = 12582912;
@@ -78,7 +80,7 @@ internal static unsafe class Q4BlockFit
     /// <param name="values">The block, a vector per column. [32, 16]</param>
     /// <param name="rowScale">What a stored scale of 1 stands for.</param>
     /// <param name="scale">The scale wanted; becomes the one to store, a whole number from 0 to 255.</param>
-    /// <param name="zero">The zero point wanted; becomes the one to store, a multiple of 1 / 16.</param>
+    /// <param name="zero">The zero point wanted; becomes the one to store, a multiple of 1 / 8.</param>
     public static void Quantize(float* values, Vector512<float> rowScale, ref Vector512<float> scale, ref Vector512<float> zero)
     {
         Vector512<float> sum = Sum(values);
@@ -194,7 +196,7 @@ internal static unsafe class Q4BlockFit
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> RoundZero(Vector512<float> zero) =>
-        Round(Clamp(zero, 0, MaxZero) * PackedLayout.ZeroSteps) * (1f / PackedLayout.ZeroSteps);
+        Round(Clamp(zero, 0, MaxZero) * StepsPerCode) * (1f / StepsPerCode);
 
     private static Vector512<float> Sum(float* values)
     {

@@ -64,6 +64,22 @@ public sealed class ActivationQuantizerTests
         }
     }
 
+    [Fact]
+    public unsafe void Quantize_Bytes_KeepsTheSumsOfItsCodes()
+    {
+        float[] source = WeightSamples.Draw("Student-t(3)", 2304);
+        using QuantizedSample sample = Quantize(source, nameof(QuantizedForm.Bytes), ActivationQuantizer.MaxByte);
+        int blocks = sample.Rows.BlockCount;
+        byte* sums = sample.Rows.Codes(0) + source.Length;
+
+        for (int block = 0; block < blocks; block++)
+        {
+            int sum = Enumerable.Range(block * BlockColumns, BlockColumns).Sum(column => sample.Code(0, column));
+            Assert.Equal(-sum, ((float*)sums)[block]);
+            Assert.Equal(-128 * sum, ((int*)sums)[blocks + block]);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Cases))]
     public void Quantize_HalvesBetweenCodes_RoundsToEven(string form, int maxCode)

@@ -17,9 +17,9 @@ public sealed unsafe class PackedProductTests
 {
     private const int BlockColumns = PackedLayout.BlockColumns;
 
-    private const string FusedHash = "c938ef4ba584054fb3c841401d14ace907959cdedf928b76cd0dc42522ac8e08";
+    private const string FusedHash = "e870ba9b2acb55c648011d90597ea3c7f34e40b453e5f58a6402250441c0e970";
 
-    private const string PlainHash = "0f0aeab00d98c1fc368deb846fbdb92ef419fde2986a1fbfb0e6f3808122d8ec";
+    private const string PlainHash = "7cdca59cd4ab9d7717ce523d03ae9293e3dd5bf741501133b0129b4716b6ffdf";
 
     private static readonly int[] TokenCounts = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 33];
 
@@ -83,7 +83,7 @@ public sealed unsafe class PackedProductTests
 
                 for (int i = 0; i < y.Length; i++)
                 {
-                    Assert.Equal(i / matrix.RowCount != token, float.IsFinite(y[i]));
+                    Assert.Equal(i / matrix.RowCount == token, float.IsNaN(y[i]));
                 }
             }
         }

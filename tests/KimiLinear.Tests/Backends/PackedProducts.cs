@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using KimiLinear.Backends;
 using KimiLinear.Tensors;
 using KimiLinear.Tests.TestSupport;
 using Xunit;
@@ -52,8 +53,9 @@ internal sealed class PackedProducts
             {
                 (double exact, double magnitude) = Sum(row, x);
 
-                // A block adds to the sum twice, scales a sum of integers and an offset first, and the row is scaled in the
-                // end; reading a weight rounds twice. Each rounding is at most half an ulp of what is added up.
+                // A block adds to the sum twice, or its offset to its products and both to the sum, scales a sum of integers and
+                // an offset first, and the row is scaled in the end; reading a weight rounds twice. Each rounding is at most half
+                // an ulp of what is added up.
                 double tolerance = ((2 * blocks) + 10) * Math.Pow(2, -24) * magnitude;
                 double actual = _products[(token * _matrix.RowCount) + row];
                 Assert.InRange(actual - exact, -tolerance, tolerance);
@@ -106,9 +108,18 @@ internal sealed class PackedProducts
             else
             {
                 // Scales of four-bit blocks are integers and join the exact sum.
-                sum = MultiplyAdd(total * (int)scale, _sample.Scale(token, block), sum);
+                total *= (int)scale;
                 float zero = scale * _matrix.Zero(row, block) / PackedLayout.ZeroSteps;
-                sum = MultiplyAdd(zero, _sample.Offset(token, block), sum);
+                if (_sample.Form == QuantizedForm.Bytes)
+                {
+                    int codeSum = codes.AsSpan(block * PackedLayout.BlockColumns, PackedLayout.BlockColumns).ToArray().Sum();
+                    sum = MultiplyAdd(MultiplyAdd(zero, -codeSum, total), _sample.Scale(token, block), sum);
+                }
+                else
+                {
+                    sum = MultiplyAdd(total, _sample.Scale(token, block), sum);
+                    sum = MultiplyAdd(zero, _sample.Offset(token, block), sum);
+                }
             }
         }
 

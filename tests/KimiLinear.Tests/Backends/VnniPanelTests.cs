@@ -1,4 +1,5 @@
 using KimiLinear.Backends;
+using KimiLinear.Tensors;
 using KimiLinear.Tests.TestSupport;
 using Xunit;
 using Wide = KimiLinear.Backends.PanelKernel<
@@ -79,7 +80,7 @@ public sealed unsafe class VnniPanelTests
         Buffer.MemoryCopy(compiledMemory.Data, vnniMemory.Data, panelBytes, panelBytes);
         if (TDot.HasIntegerScales)
         {
-            PutIntegerScales(random, compiledPanel, vnniPanel, shape.Weights);
+            PutZeroPoints(random, compiledPanel, vnniPanel, shape.Weights);
         }
 
         using ActivationRow x0 = new(random, form, shape.BlockCount, shape.Inputs, maxInput);
@@ -122,11 +123,15 @@ public sealed unsafe class VnniPanelTests
         }
     }
 
-    // Compiled kernels read a scale as two 16-bit numbers, machine code reads a float.
-    private static void PutIntegerScales(Random random, WeightPanel compiled, WeightPanel vnni, Extreme extreme)
+    // Compiled kernels read a scale as two 16-bit numbers and an offset; machine code reads an eighth of the scale, as a float,
+    // and codes that have the zero point in them.
+    private static void PutZeroPoints(Random random, WeightPanel compiled, WeightPanel vnni, Extreme extreme)
     {
+        const int CodesPerRow = sizeof(int);
         for (int i = 0; i < compiled.BlockCount * WeightPanel.ScalesPerBlock; i++)
         {
+            // in eighths; the largest with the smallest codes, so that the panel's codes are 1 and 248
+            int zero = 127 - random.Next(extreme, 0, 127);
             int scale = random.Next(extreme, 0, byte.MaxValue);
             if (extreme == Extreme.Lowest)
             {
@@ -135,7 +140,18 @@ public sealed unsafe class VnniPanelTests
             }
 
             ((uint*)compiled.Scales)[i] = (uint)scale | ((uint)scale << 16);
-            vnni.Scales[i] = scale;
+            compiled.Offsets[i] = scale * zero / 8f;
+            vnni.Scales[i] = scale / 8f;
+            vnni.Offsets[i] = float.NaN;
+            (int block, int row) = (i / WeightPanel.ScalesPerBlock, i % WeightPanel.ScalesPerBlock);
+            byte* codes = vnni.TileCodes(block, row / PackedLayout.TileRows) + (row % PackedLayout.TileRows * CodesPerRow);
+            for (int chunk = 0; chunk < ScaledByteDot.ChunkCount; chunk++, codes += WeightPanel.ChunkBytes)
+            {
+                for (int k = 0; k < CodesPerRow; k++)
+                {
+                    codes[k] = (byte)((8 * codes[k]) - zero + 128);
+                }
+            }
         }
     }
 

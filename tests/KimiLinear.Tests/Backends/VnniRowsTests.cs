@@ -223,7 +223,9 @@ public sealed unsafe class VnniRowsTests
                     + (block % 2 * (PackedLayout.HeaderBytes / 2));
                 for (int i = 0; i < PackedLayout.HeaderBytes / 2; i++)
                 {
-                    header[i] = (byte)random.Next(extreme, 0, byte.MaxValue);
+                    int value = random.Next(extreme, 0, byte.MaxValue);
+                    bool isZeroPoint = isQ4 && i >= PackedLayout.TileRows;
+                    header[i] = (byte)(isZeroPoint ? value / PackedLayout.ZeroMultiple * PackedLayout.ZeroMultiple : value);
                 }
 
                 for (int i = 0; !isQ4 && i < PackedLayout.TileRows; i++)

@@ -28,13 +28,16 @@ public sealed class KimiLinearConfigReaderTests
     [InlineData("quantization_config", """{"bits":4,"group_size":64}""", "bits 4", "bfloat16")]
     [InlineData("quantization_config", "true", "present", "absent")]
     [InlineData(
-        "quantization_config", """{"quant_method":"kimi-linear","version":2,"block_columns":32,"tile_rows":16}""",
-        "quantization_config.version", "is 2")]
+        "quantization_config", """{"quant_method":"kimi-linear","version":3,"block_columns":32,"tile_rows":16}""",
+        "quantization_config.version", "is 3")]
     [InlineData(
-        "quantization_config", """{"quant_method":"kimi-linear","version":1,"block_columns":64,"tile_rows":16}""",
+        "quantization_config", """{"quant_method":"kimi-linear","format":"q4","version":1,"block_columns":32,"tile_rows":16}""",
+        "quantization_config.version", "is 1")]
+    [InlineData(
+        "quantization_config", """{"quant_method":"kimi-linear","version":2,"block_columns":64,"tile_rows":16}""",
         "quantization_config.block_columns", "is 64")]
     [InlineData(
-        "quantization_config", """{"quant_method":"kimi-linear","version":1,"block_columns":32}""",
+        "quantization_config", """{"quant_method":"kimi-linear","version":2,"block_columns":32}""",
         "quantization_config.tile_rows", "required")]
     [InlineData(
         "quantization_config", """{"quant_method":"fp8","weight_block_size":[64,128]}""",
@@ -138,6 +141,19 @@ public sealed class KimiLinearConfigReaderTests
         Assert.Equal("config.json", exception.FilePath);
         Assert.Contains("'config.json'", exception.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("q8", 1)]
+    [InlineData("bf16", 1)]
+    [InlineData("q8", 2)]
+    [InlineData("q4", 2)]
+    public void Read_PackingOfSameBytes_IsAccepted(string format, int version) => Assert.Equal(
+        27,
+        PublishedConfig.Parse(
+            "quantization_config",
+            $$"""
+            {"quant_method":"kimi-linear","format":"{{format}}","version":{{version}},"block_columns":32,"tile_rows":16}
+            """).LayerCount);
 
     [Fact]
     public void Read_GroupsSwitchedOff_IsRefused()

@@ -34,12 +34,12 @@ public sealed class ModelPackerTests
         Assert.False(Directory.Exists(target + ".partial"));
     }
 
-    // Measured: 0.025 for Q8, 0.066 for Q4Q8 and 0.136 for Q4.
+    // Measured: 0.025 for Q8, 0.065 for Q4Q8 and 0.159 for Q4.
     [Theory]
     [InlineData(WeightFormat.BFloat16, 0)]
     [InlineData(WeightFormat.Q8, 0.03)]
     [InlineData(WeightFormat.Q4Q8, 0.08)]
-    [InlineData(WeightFormat.Q4, 0.16)]
+    [InlineData(WeightFormat.Q4, 0.18)]
     public void Pack_TinyModel_StaysCloseToTheSource(WeightFormat format, double tolerance)
     {
         using TemporaryFolder folder = new();

@@ -17,6 +17,11 @@ internal sealed unsafe class ActivationRow : IDisposable
             Put(form, columns, i, random.Next(extreme, -maxCode, maxCode));
         }
 
+        if (form == QuantizedForm.Bytes)
+        {
+            PutSums(blockCount);
+        }
+
         float* statistics = (float*)(_memory.Data + (2L * columns));
         for (int i = 0; i < 2 * blockCount; i++)
         {
@@ -27,6 +32,23 @@ internal sealed unsafe class ActivationRow : IDisposable
     public byte* Data => _memory.Data;
 
     public void Dispose() => _memory.Dispose();
+
+    private void PutSums(int blockCount)
+    {
+        const int Columns = QuantizedRows.BlockColumns;
+        float* sums = (float*)(Data + (blockCount * Columns));
+        for (int block = 0; block < blockCount; block++)
+        {
+            int sum = 0;
+            for (int i = 0; i < Columns; i++)
+            {
+                sum += ((sbyte*)Data)[(block * Columns) + i];
+            }
+
+            sums[block] = -sum;
+            ((int*)sums)[blockCount + block] = -128 * sum;
+        }
+    }
 
     private void Put(QuantizedForm form, int columns, int i, int code)
     {

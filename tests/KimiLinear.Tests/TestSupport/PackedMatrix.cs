@@ -75,7 +75,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
             : (sbyte)codes[k / 4 * PackedLayout.ChunkBytes];
     }
 
-    // Random bytes, but for some blocks of one extreme code throughout; all numbers are finite.
+    // Random bytes, but for some blocks of one extreme code throughout; all numbers are finite, and zero points even.
     private void Fill(Random random, byte* tile)
     {
         random.NextBytes(new Span<byte>(tile, (int)PackedLayout.TileBytes(Type, Columns)));
@@ -96,6 +96,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
             long offset = PackedLayout.HeaderOffset(Type, block) + (block % 2 * (PackedLayout.HeaderBytes / 2));
             ushort* header = (ushort*)(tile + offset);
+            for (int row = 0; Type == DataType.PackedQ4 && row < PackedLayout.TileRows; row++)
+            {
+                ((byte*)header)[PackedLayout.TileRows + row] &= 0xFE;
+            }
+
             for (int row = 0; Type == DataType.PackedQ8 && row < PackedLayout.TileRows; row++)
             {
                 header[row] = (ushort)(BitConverter.SingleToUInt32Bits(random.NextSingle() - 0.5f) >> 16);

@@ -13,7 +13,7 @@ namespace KimiLinear.Model;
 internal sealed record PackPlan(IReadOnlyList<PlannedShard> Shards, string Fingerprint)
 {
     // Part of the fingerprint; to be raised when the same source gives other bytes.
-    private const int Version = 1;
+    private const int Version = 2;
 
     // Content enters the fingerprint by samples, and by when its files were written: to read all would take as long as packing.
     private const int MaxSamples = 1024;

@@ -7,7 +7,7 @@ namespace KimiLinear.Backends;
 /// <remarks>
 /// The scale of a block maps its largest magnitude to the largest code, and a value becomes the nearest code, ties to even. Written
 /// in 256-bit operations, which the runtime splits on narrower machines: the codes are the same everywhere. A block with a value
-/// that is no number gets a scale that is none, so that the result is none either.
+/// that is no number, or infinite, gets a scale that is none, so that the result is none either.
 /// </remarks>
 internal static unsafe class ActivationQuantizer
 {
@@ -28,8 +28,9 @@ internal static unsafe class ActivationQuantizer
     public static void Quantize(float* source, int columnCount, QuantizedForm form, int maxCode, byte* codes)
     {
         float* scales = (float*)(codes + (2L * columnCount));
-        float* offsets = scales + (columnCount / QuantizedRows.BlockColumns);
-        for (int block = 0; block < columnCount / QuantizedRows.BlockColumns; block++)
+        int blockCount = columnCount / QuantizedRows.BlockColumns;
+        float* offsets = scales + blockCount;
+        for (int block = 0; block < blockCount; block++)
         {
             float* x = source + (block * QuantizedRows.BlockColumns);
             Vector256<float> x0 = Vector256.Load(x);
@@ -38,14 +39,15 @@ internal static unsafe class ActivationQuantizer
             Vector256<float> x3 = Vector256.Load(x + 24);
             float max = MaxMagnitude(x0, x1, x2, x3);
             float inverse = max < Negligible ? 0 : maxCode / max;
-            float scale = max < Negligible ? 0 : max / maxCode;
+            float scale = max < Negligible ? 0 : float.IsFinite(max) ? max / maxCode : float.NaN;
             Vector256<float> factor = Vector256.Create(inverse);
             Vector256<int> q0 = Vector256.ConvertToInt32Native(Vector256.Round(x0 * factor));
             Vector256<int> q1 = Vector256.ConvertToInt32Native(Vector256.Round(x1 * factor));
             Vector256<int> q2 = Vector256.ConvertToInt32Native(Vector256.Round(x2 * factor));
             Vector256<int> q3 = Vector256.ConvertToInt32Native(Vector256.Round(x3 * factor));
             scales[block] = scale;
-            offsets[block] = -scale * Vector256.Sum(q0 + q1 + q2 + q3);
+            int sum = Vector256.Sum(q0 + q1 + q2 + q3);
+            offsets[block] = -scale * sum;
             Vector256<short> lower = Vector256.Narrow(q0, q1);
             Vector256<short> upper = Vector256.Narrow(q2, q3);
             int column = block * QuantizedRows.BlockColumns;
@@ -53,6 +55,8 @@ internal static unsafe class ActivationQuantizer
             {
                 case QuantizedForm.Bytes:
                     Vector256.Narrow(lower, upper).Store((sbyte*)codes + column);
+                    *QuantizedRows.NegativeSum(scales + block, blockCount) = -sum;
+                    ((int*)(codes + columnCount))[blockCount + block] = -VnniPanel.CodeBias * sum;
                     break;
                 case QuantizedForm.BytePairs:
                     Vector256<short> lowerHigh = (lower + Vector256.Create((short)128)) >> 8;

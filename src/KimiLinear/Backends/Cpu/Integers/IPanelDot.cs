@@ -9,7 +9,10 @@ internal interface IPanelDot
     /// <summary>Whether codes have 8 bits without a sign, rather than 16 with one.</summary>
     static abstract bool HasByteCodes { get; }
 
-    /// <summary>Whether the scales of blocks are integers rather than floats.</summary>
+    /// <summary>
+    /// Whether the scales of blocks are integers rather than floats. A block's offset is added to the product with such a scale, before
+    /// that of the activations, which are <see cref="QuantizedForm.Bytes"/>.
+    /// </summary>
     static abstract bool HasIntegerScales { get; }
 
     /// <summary>Whether blocks of weights have an offset.</summary>

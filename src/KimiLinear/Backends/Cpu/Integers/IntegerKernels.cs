@@ -50,7 +50,7 @@ internal sealed unsafe class IntegerKernels<TSimd, TVector, TIntegers, TInteger>
         {
             done = tileCount / WeightPanel.TileCount * WeightPanel.TileCount;
             int rowCount = done * PackedLayout.TileRows;
-            PackedTiles<TSimd, TVector, TIntegers, TInteger> source = new(type, tiles, input.Rows.ColumnCount, hasFloatScales: vnni is not null);
+            PackedTiles<TSimd, TVector, TIntegers, TInteger> source = new(type, tiles, input.Rows.ColumnCount, isForVnni: vnni is not null);
             if (input.Form == QuantizedForm.Bytes)
             {
                 PanelProduct<TSimd, TVector, TIntegers, TInteger>

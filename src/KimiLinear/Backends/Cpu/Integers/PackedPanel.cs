@@ -14,9 +14,8 @@ internal static unsafe class PackedPanel<TSimd, TVector, TIntegers, TInteger>
     /// <param name="source">The tile.</param>
     /// <param name="panel">Receives it.</param>
     /// <param name="tile">Where in the panel.</param>
-    /// <param name="hasFloatScales">Whether scales are floats there, not pairs of 16-bit numbers.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void UnpackQ4(byte* source, WeightPanel panel, int tile, bool hasFloatScales)
+    public static void UnpackQ4(byte* source, WeightPanel panel, int tile)
     {
         int lanes = TIntegers.Lanes;
         for (int lane = 0; lane < PackedLayout.TileRows; lane += lanes)
@@ -30,15 +29,7 @@ internal static unsafe class PackedPanel<TSimd, TVector, TIntegers, TInteger>
                 TVector scale = TIntegers.ToFloat(TIntegers.LoadBytesAsIntegers(header));
                 TVector zero = TIntegers.ToFloat(TIntegers.LoadBytesAsIntegers(header + PackedLayout.TileRows));
                 long place = ((long)block * WeightPanel.ScalesPerBlock) + row;
-                if (hasFloatScales)
-                {
-                    TSimd.Store(panel.Scales + place, scale);
-                }
-                else
-                {
-                    TIntegers.Store((byte*)(panel.Scales + place), TIntegers.LoadBytesAsPairs(header));
-                }
-
+                TIntegers.Store((byte*)(panel.Scales + place), TIntegers.LoadBytesAsPairs(header));
                 TSimd.Store(
                     panel.Offsets + place,
                     TSimd.Multiply(TSimd.Multiply(scale, zero), TSimd.Broadcast(1f / PackedLayout.ZeroSteps)));

@@ -6,8 +6,9 @@ namespace KimiLinear.Backends;
 /// <summary>Products of a few rows of activations with <see cref="DataType.PackedQ4"/> tiles, read where they lie.</summary>
 /// <remarks>
 /// y = Σ_blocks x_scale · (scale · Σ code · x_code) + Z · x_offset with Z = scale · zero, times the row's scale at the end; what is in
-/// brackets is an exact integer. The same operations in the same order for any number of rows, so that results are the same to
-/// the last bit.
+/// brackets is an exact integer. With one plane it is Σ_blocks x_scale · ((scale · Σ code · x_code) − Z · Σ x_code), whose difference
+/// is rounded once where machines multiply and add in one: the same number as that of <see cref="VnniPanel"/>, which takes the zero
+/// point off the codes. The same operations in the same order for any number of rows, so that results are the same to the last bit.
 /// </remarks>
 internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
     where TSimd : struct, ISimd<TVector>
@@ -239,12 +240,15 @@ internal static unsafe class PackedQ4Kernel<TSimd, TVector, TIntegers, TInteger>
         where TPlanes : struct, IPlanes
     {
         TInteger total = TIntegers.TotalOfBytes(high, a);
-        if (TPlanes.HasLowPlane)
+        if (!TPlanes.HasLowPlane)
         {
-            // 32 · 15 · 16,383 · 255 is the largest magnitude, and fits.
-            total = TIntegers.Combine(total, TIntegers.TotalOfBytes(low, a));
+            TVector negativeSum = TSimd.Broadcast(*QuantizedRows.NegativeSum(scale, blockCount));
+            return TSimd.MultiplyAdd(
+                TSimd.MultiplyAdd(z, negativeSum, TIntegers.ToFloat(total)), TSimd.Broadcast(scale[0]), sum);
         }
 
+        // 32 · 15 · 16,383 · 255 is the largest magnitude, and fits.
+        total = TIntegers.Combine(total, TIntegers.TotalOfBytes(low, a));
         sum = TSimd.MultiplyAdd(TIntegers.ToFloat(total), TSimd.Broadcast(scale[0]), sum);
         return TSimd.MultiplyAdd(z, TSimd.Broadcast(scale[blockCount]), sum);
     }

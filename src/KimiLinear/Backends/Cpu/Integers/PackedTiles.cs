@@ -4,7 +4,7 @@ namespace KimiLinear.Backends;
 
 /// <summary>Consecutive tiles of a packed matrix.</summary>
 internal readonly unsafe struct PackedTiles<TSimd, TVector, TIntegers, TInteger>(
-    DataType type, byte* tiles, int columnCount, bool hasFloatScales)
+    DataType type, byte* tiles, int columnCount, bool isForVnni)
     : IPanelSource
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
@@ -16,9 +16,13 @@ internal readonly unsafe struct PackedTiles<TSimd, TVector, TIntegers, TInteger>
     public void Unpack(int index, WeightPanel panel, int tile, byte* scratch)
     {
         byte* source = tiles + (index * PackedLayout.TileBytes(type, columnCount));
-        if (type == DataType.PackedQ4)
+        if (type == DataType.PackedQ4 && isForVnni)
         {
-            PackedPanel<TSimd, TVector, TIntegers, TInteger>.UnpackQ4(source, panel, tile, hasFloatScales);
+            VnniPanel.UnpackQ4(source, panel, tile);
+        }
+        else if (type == DataType.PackedQ4)
+        {
+            PackedPanel<TSimd, TVector, TIntegers, TInteger>.UnpackQ4(source, panel, tile);
         }
         else
         {

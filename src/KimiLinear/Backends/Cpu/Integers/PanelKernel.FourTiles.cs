@@ -59,8 +59,8 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
             float* f3 = (float*)(x3 + statistics);
             TVector c0 = TSimd.Broadcast(f0[0]), c1 = TSimd.Broadcast(f1[0]);
             TVector c2 = TSimd.Broadcast(f2[0]), c3 = TSimd.Broadcast(f3[0]);
-            TVector o0 = TSimd.Broadcast(f0[blocks]), o1 = TSimd.Broadcast(f1[blocks]);
-            TVector o2 = TSimd.Broadcast(f2[blocks]), o3 = TSimd.Broadcast(f3[blocks]);
+            TVector o0 = InputOffset<TDot>(f0, blocks), o1 = InputOffset<TDot>(f1, blocks);
+            TVector o2 = InputOffset<TDot>(f2, blocks), o3 = InputOffset<TDot>(f3, blocks);
             float* a = scales;
             TVector z = TDot.HasOffsets ? TSimd.Load(offsets) : TSimd.Zero;
             AddScaled<TDot>(s00, a, c0, z, o0, sums);

@@ -60,13 +60,13 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
             }
 
             float* f = (float*)(x0 + statistics);
-            TVector c = TSimd.Broadcast(f[0]), o = TSimd.Broadcast(f[statisticsCount]);
+            TVector c = TSimd.Broadcast(f[0]), o = InputOffset<TDot>(f, statisticsCount);
             AddPair<TDot>(s00, s10, scales, offsets, c, o, sums);
             AddPair<TDot>(s20, s30, scales + 16, offsets + 16, c, o, sums + NextTile);
             AddPair<TDot>(s40, s50, scales + 32, offsets + 32, c, o, sums + (2 * NextTile));
             f = (float*)(x1 + statistics);
             c = TSimd.Broadcast(f[0]);
-            o = TSimd.Broadcast(f[statisticsCount]);
+            o = InputOffset<TDot>(f, statisticsCount);
             AddPair<TDot>(s01, s11, scales, offsets, c, o, sums + 16);
             AddPair<TDot>(s21, s31, scales + 16, offsets + 16, c, o, sums + NextTile + 16);
             AddPair<TDot>(s41, s51, scales + 32, offsets + 32, c, o, sums + (2 * NextTile) + 16);
@@ -277,16 +277,13 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
         TVector sum = TSimd.Load(output);
         if (TDot.HasIntegerScales)
         {
-            TInteger scaled = TIntegers.TotalOfBytes(sums, TIntegers.Load((byte*)scales));
-            sum = TSimd.MultiplyAdd(TIntegers.ToFloat(scaled), inputScale, sum);
-        }
-        else
-        {
-            TVector products = TIntegers.ToFloat(TDot.Total<TIntegers, TInteger, TVector>(sums));
-            sum = TSimd.MultiplyAdd(
-                TSimd.Load(scales), TDot.HasInputScales ? TSimd.Multiply(products, inputScale) : products, sum);
+            TVector scaled = TIntegers.ToFloat(TIntegers.TotalOfBytes(sums, TIntegers.Load((byte*)scales)));
+            TSimd.Store(output, TSimd.MultiplyAdd(TSimd.MultiplyAdd(offsets, inputOffset, scaled), inputScale, sum));
+            return;
         }
 
+        TVector products = TIntegers.ToFloat(TDot.Total<TIntegers, TInteger, TVector>(sums));
+        sum = TSimd.MultiplyAdd(TSimd.Load(scales), TDot.HasInputScales ? TSimd.Multiply(products, inputScale) : products, sum);
         TSimd.Store(output, TDot.HasOffsets ? TSimd.MultiplyAdd(offsets, inputOffset, sum) : sum);
     }
 
@@ -295,7 +292,13 @@ internal static unsafe partial class PanelKernel<TSimd, TVector, TIntegers, TInt
         TInteger first, TInteger second, float* scales, float* offsets, float* statistics, int blocks, float* output)
         where TDot : struct, IPanelDot =>
         AddPair<TDot>(
-            first, second, scales, offsets, TSimd.Broadcast(statistics[0]), TSimd.Broadcast(statistics[blocks]), output);
+            first, second, scales, offsets, TSimd.Broadcast(statistics[0]), InputOffset<TDot>(statistics, blocks), output);
+
+    // What a block's offset of the weights is multiplied with: before the scale of the activations, or after it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector InputOffset<TDot>(float* scale, int blocks)
+        where TDot : struct, IPanelDot =>
+        TSimd.Broadcast(TDot.HasIntegerScales ? *QuantizedRows.NegativeSum(scale, blocks) : scale[blocks]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddPair<TDot>(

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using KimiLinear.Tensors;
 
 namespace KimiLinear.Backends;
@@ -5,8 +6,10 @@ namespace KimiLinear.Backends;
 /// <summary>Rows of quantised activations: every block of 32 columns has a scale of its own.</summary>
 /// <remarks>
 /// A row is [codes: 2 bytes a column][scales: float32 a block][offsets: float32 a block], where an offset is minus the scale times
-/// the sum of the block's codes; the zero point of a block of weights is multiplied with it. With <see cref="QuantizedForm.Bytes"/> the second half of the
-/// codes is not used; with <see cref="QuantizedForm.RowShorts"/> the scales of blocks are 1 and the first offset is the row's scale.
+/// the sum of the block's codes; the zero point of a block of weights is multiplied with it. With
+/// <see cref="QuantizedForm.Bytes"/> there are no more codes in the second half, but [minus the sum of the codes: float32 a
+/// block][bias sums: int32 a block], where a bias sum takes the bias of <see cref="VnniPanel"/> off again; with
+/// <see cref="QuantizedForm.RowShorts"/> the scales of blocks are 1 and the first offset is the row's scale.
 /// </remarks>
 internal readonly unsafe struct QuantizedRows(byte* data, int columnCount, int count, int* indices = null)
 {
@@ -19,6 +22,12 @@ internal readonly unsafe struct QuantizedRows(byte* data, int columnCount, int c
     public int ColumnCount { get; } = columnCount;
 
     public int BlockCount => ColumnCount / BlockColumns;
+
+    /// <summary>Where minus the sum of a block's codes lies, in a row of <see cref="QuantizedForm.Bytes"/>.</summary>
+    /// <param name="scale">The block's scale.</param>
+    /// <param name="blockCount">Blocks of the row.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float* NegativeSum(float* scale, int blockCount) => scale - ((long)blockCount * BlockColumns / sizeof(float));
 
     /// <summary>Bytes of one row.</summary>
     public static long Stride(int columnCount) =>

@@ -6,7 +6,7 @@ namespace KimiLinear.Backends;
 /// <remarks>
 /// Memory is [row scales: float32 4 · 16][scales: float32 blocks · 4 · 16][offsets: the same][codes: blocks · 4 tiles · chunks of
 /// 64 bytes]; a lane of 32 bits of a chunk has the codes of one row. value = row scale · (scale · code − offset). Where scales are
-/// integers, a scale lies as two 16-bit numbers in the place of its float, but as a float for <see cref="VnniKernels"/>.
+/// integers, a scale lies as two 16-bit numbers in the place of its float; <see cref="VnniPanel"/> puts other things there.
 /// </remarks>
 internal readonly unsafe struct WeightPanel(byte* memory, int blockCount, int chunkCount)
 {

@@ -19,7 +19,7 @@ internal unsafe struct PanelArguments
     /// <summary>Bytes from a row's codes to its scales.</summary>
     public long InputScales;
 
-    /// <summary>Bytes from a row's codes to its offsets.</summary>
+    /// <summary>Bytes from a row's codes to its offsets, or to its bias sums, whichever the kernel takes.</summary>
     public long InputOffsets;
 
     /// <summary>Where registers that belong to the caller are kept meanwhile.</summary>

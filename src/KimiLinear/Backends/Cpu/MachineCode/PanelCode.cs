@@ -8,7 +8,9 @@ namespace KimiLinear.Backends;
 /// </summary>
 /// <remarks>
 /// The sums of a block are registers 16 to 31, four tiles by four rows; 0 to 5 are all others that no convention gives to the
-/// caller. The stack is not touched.
+/// caller. The stack is not touched. Codes of <see cref="ScaledByteDot"/> are those of <see cref="VnniPanel"/>: their bias is
+/// taken off by what the sums begin with, so that nothing has to be done about zero points, for which processors that multiply on
+/// two of their ports have no time.
 /// </remarks>
 internal static class PanelCode
 {
@@ -51,6 +53,7 @@ internal static class PanelCode
             code.Load(Inputs[row], At(nameof(PanelArguments.Inputs), row));
         }
 
+        ClearTotals(code);
         code.Clear(Column);
         int start = code.Here;
         WriteProducts<TDot>(code);
@@ -70,6 +73,15 @@ internal static class PanelCode
         frame.Close();
     }
 
+    private static void ClearTotals(MachineCodeWriter code)
+    {
+        code.Vector(VectorInstruction.Xor, FirstTotal, FirstTotal, FirstTotal);
+        for (int i = 0; i < WeightPanel.TileCount * RowGroup; i++)
+        {
+            code.Vector(VectorInstruction.Store, FirstTotal, new MachineMemory(Totals, i * SumBytes));
+        }
+    }
+
     private static void WriteProducts<TDot>(MachineCodeWriter code)
         where TDot : struct, IPanelDot
     {
@@ -77,7 +89,15 @@ internal static class PanelCode
             TDot.HasByteCodes ? VectorInstruction.AddByteProducts : VectorInstruction.AddShortProducts;
         for (int i = 0; i < WeightPanel.TileCount * RowGroup; i++)
         {
-            code.Vector(VectorInstruction.Xor, FirstSum + i, FirstSum + i, FirstSum + i);
+            if (HasBias<TDot>())
+            {
+                MachineMemory biasSum = new(Inputs[i % RowGroup], 0, InputOffset);
+                code.Vector(VectorInstruction.Broadcast, FirstSum + i, biasSum);
+            }
+            else
+            {
+                code.Vector(VectorInstruction.Xor, FirstSum + i, FirstSum + i, FirstSum + i);
+            }
         }
 
         for (int chunk = 0; chunk < TDot.ChunkCount; chunk++)
@@ -101,12 +121,13 @@ internal static class PanelCode
         }
     }
 
-    // The operations of PanelKernel.AddScaled in their order; a sum times an integer scale is below 2^24 and exact in floats as well.
+    // The operations of PanelKernel.AddScaled in their order. With a bias the sum has the zero point in it already, and its product
+    // with the scale is what the multiplication and addition gives there, rounded once.
     private static void WriteTotals<TDot>(MachineCodeWriter code, int tile)
         where TDot : struct, IPanelDot
     {
         code.Vector(VectorInstruction.Load, Scales, new MachineMemory(BlockScales, tile * SumBytes));
-        if (TDot.HasOffsets)
+        if (HasOffsets<TDot>())
         {
             code.Vector(VectorInstruction.Load, Offsets, new MachineMemory(BlockOffsets, tile * SumBytes));
         }
@@ -134,7 +155,7 @@ internal static class PanelCode
                 code.Vector(VectorInstruction.MultiplyAddFloats, total, sum, Scales);
             }
 
-            if (TDot.HasOffsets)
+            if (HasOffsets<TDot>())
             {
                 MachineMemory inputOffset = new(Inputs[row], 0, InputOffset);
                 code.Vector(VectorInstruction.MultiplyAddFloats, total, Offsets, inputOffset, isBroadcast: true);
@@ -143,6 +164,12 @@ internal static class PanelCode
             code.Vector(VectorInstruction.Store, total, stored);
         }
     }
+
+    private static bool HasBias<TDot>()
+        where TDot : struct, IPanelDot => TDot.HasIntegerScales;
+
+    private static bool HasOffsets<TDot>()
+        where TDot : struct, IPanelDot => TDot.HasOffsets && !HasBias<TDot>();
 
     private static int SumOf(int tile, int row) => FirstSum + (tile * RowGroup) + row;
 

@@ -122,10 +122,18 @@ internal sealed class Q4RowsCode(MachineCodeWriter code, int rowCount, bool hasL
             Code.Vector(VectorInstruction.Add, sum, sum, sum + 1);
             Code.Vector(VectorInstruction.Multiply, sum, sum, Scales);
             Code.Vector(VectorInstruction.ToFloat, sum, sum);
-            Code.Vector(
-                VectorInstruction.MultiplyAddFloats, total, sum, InputStatistic(row, InputScale, block), isBroadcast: true);
-            Code.Vector(
-                VectorInstruction.MultiplyAddFloats, total, Zeros, InputStatistic(row, InputOffset, block), isBroadcast: true);
+            MachineMemory scale = InputStatistic(row, InputScale, block);
+            MachineMemory offset = InputStatistic(row, InputOffset, block);
+            if (!hasLowPlane)
+            {
+                Code.Vector(VectorInstruction.MultiplyAddFloats, sum, Zeros, offset, isBroadcast: true);
+            }
+
+            Code.Vector(VectorInstruction.MultiplyAddFloats, total, sum, scale, isBroadcast: true);
+            if (hasLowPlane)
+            {
+                Code.Vector(VectorInstruction.MultiplyAddFloats, total, Zeros, offset, isBroadcast: true);
+            }
         }
     }
 }

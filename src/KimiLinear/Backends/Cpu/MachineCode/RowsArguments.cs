@@ -19,7 +19,7 @@ internal unsafe struct RowsArguments
     /// <summary>Bytes from a row's codes to its scales.</summary>
     public long InputScales;
 
-    /// <summary>Bytes from a row's codes to its offsets.</summary>
+    /// <summary>Bytes from a row's codes to its offsets, or to minus the sums of its codes, whichever the kernel takes.</summary>
     public long InputOffsets;
 
     public long PairCount;

@@ -50,13 +50,16 @@ internal sealed unsafe class VnniKernels
     /// <summary>The kernels; <see langword="null"/> where the processor or the system has no place for them.</summary>
     public static VnniKernels? Instance => Once.Value;
 
-    /// <summary>As <see cref="PanelKernel{TSimd,TVector,TIntegers,TInteger}.FourTiles"/>, but integer scales are floats.</summary>
+    /// <summary>
+    /// As <see cref="PanelKernel{TSimd,TVector,TIntegers,TInteger}.FourTiles"/>; for <see cref="ScaledByteDot"/> a panel is as
+    /// <see cref="VnniPanel"/> unpacks it.
+    /// </summary>
     public void FourTiles<TDot>(WeightPanel panel, byte* x0, byte* x1, byte* x2, byte* x3, float* sums) // [4 tiles, 4 rows, 16]
         where TDot : struct, IPanelDot
     {
         Debug.Assert(panel.BlockCount > 0, "The kernel looks for the end only behind a block.");
-        new Span<float>(sums, RowGroup * WeightPanel.ScalesPerBlock).Clear();
-        long scales = 2L * panel.BlockCount * QuantizedRows.BlockColumns;
+        long columns = (long)panel.BlockCount * QuantizedRows.BlockColumns;
+        long scales = 2 * columns;
         PanelArguments arguments = new()
         {
             Codes = panel.Codes,
@@ -65,7 +68,7 @@ internal sealed unsafe class VnniKernels
             Sums = sums,
             BlockCount = panel.BlockCount,
             InputScales = scales,
-            InputOffsets = scales + (panel.BlockCount * sizeof(float)),
+            InputOffsets = (TDot.HasIntegerScales ? columns : scales) + (panel.BlockCount * sizeof(float)),
         };
         arguments.Inputs[0] = (long)x0;
         arguments.Inputs[1] = (long)x1;
@@ -113,7 +116,9 @@ internal sealed unsafe class VnniKernels
             TileCount = tileCount,
             LowPlane = columns,
             InputScales = 2 * columns,
-            InputOffsets = (2 * columns) + (blockCount * sizeof(float)),
+            InputOffsets = entry is Entry.OneQ4Bytes or Entry.FourQ4Bytes
+                ? columns
+                : (2 * columns) + (blockCount * sizeof(float)),
             PairCount = blockCount / 2,
             IsOdd = blockCount % 2,
             Output = output,
