@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace KimiLinear.Backends;
 
@@ -129,16 +130,10 @@ internal static unsafe class DeltaKernel<TSimd, TVector>
             r3 = TSimd.MultiplyAdd(a, query, r3);
         }
 
-        float d0 = beta * (v[0] - TSimd.Sum(p0));
-        float d1 = beta * (v[1] - TSimd.Sum(p1));
-        float d2 = beta * (v[2] - TSimd.Sum(p2));
-        float d3 = beta * (v[3] - TSimd.Sum(p3));
-        output[0] = TSimd.Sum(r0) + (d0 * keyDotQuery);
-        output[1] = TSimd.Sum(r1) + (d1 * keyDotQuery);
-        output[2] = TSimd.Sum(r2) + (d2 * keyDotQuery);
-        output[3] = TSimd.Sum(r3) + (d3 * keyDotQuery);
+        Vector128<float> d = beta * (Vector128.Load(v) - TSimd.Sum4(p0, p1, p2, p3));
+        (TSimd.Sum4(r0, r1, r2, r3) + (d * keyDotQuery)).Store(output);
 
-        TVector b0 = TSimd.Broadcast(d0), b1 = TSimd.Broadcast(d1), b2 = TSimd.Broadcast(d2), b3 = TSimd.Broadcast(d3);
+        TVector b0 = TSimd.Broadcast(d[0]), b1 = TSimd.Broadcast(d[1]), b2 = TSimd.Broadcast(d[2]), b3 = TSimd.Broadcast(d[3]);
         for (int i = 0; i < headDim; i += TSimd.Width)
         {
             TVector alpha = TSimd.Load(decay + i);
