@@ -16,7 +16,7 @@ internal static unsafe class VnniPanel
     /// <summary>What is added to the codes.</summary>
     public const int CodeBias = 128;
 
-    // A step of a stored code is eight of a code of the panel, one of a stored zero point half of it.
+    // A step of a stored code is eight of a code of the panel, and two of a stored zero point, as it is even, are one.
     private const int StepBits = 3;
     private const int ZeroBits = 1;
     private const byte StepMask = PackedLayout.MaxQ4Code << StepBits;
